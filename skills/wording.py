@@ -1,0 +1,68 @@
+"""How values are put into words: lists that end in time, plurals, shortened text."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+WORDS = 180  # with the sentence around it, what a planner reads of one value stays under 200 words
+LETTERS = 1200  # the same for writing without spaces
+
+_PLURALS = {"person": "people", "man": "men", "woman": "women", "child": "children"}
+_SINGULARS = {plural: singular for singular, plural in _PLURALS.items()}
+
+
+def shorten(text: str, words: int = WORDS, letters: int = LETTERS) -> str:
+    """Return the text, cut at a word with an ellipsis where it is too long to read."""
+    cut = text[:letters]
+    pieces = cut.split(maxsplit=words)
+    if len(pieces) > words:
+        cut = cut[: len(cut) - len(pieces[-1])]
+    return text if cut == text else cut.rstrip() + " …"
+
+
+def listed(items: Sequence[str], words: int = WORDS, letters: int = LETTERS) -> str:
+    """Join items with commas; what goes beyond the budget is only counted."""
+    kept: list[str] = []
+    for item in items:
+        words -= max(len(item.split()), 1)
+        letters -= len(item)
+        if (words < 0 or letters < 0) and kept:
+            return f"{', '.join(kept)} … and {len(items) - len(kept)} more"
+        kept.append(shorten(item))
+    return ", ".join(kept)
+
+
+def plural(noun: str) -> str:
+    """Return the plural of an English noun by the usual rules."""
+    if noun in _PLURALS:
+        return _PLURALS[noun]
+    if noun.endswith("y") and noun[-2:-1] not in ("", *"aeiou"):
+        return noun[:-1] + "ies"
+    return noun + ("es" if noun.endswith(("s", "x", "z", "ch", "sh")) else "s")
+
+
+def singular(noun: str) -> str:
+    """Return the singular of what somebody asked for: "faces" and "face" are both "face"."""
+    if noun in _SINGULARS:
+        return _SINGULARS[noun]
+    if noun.endswith("ies") and len(noun) > 4:
+        return noun[:-3] + "y"
+    if noun.endswith(("ses", "xes", "zes", "ches", "shes")):
+        return noun[:-2]
+    return noun[:-1] if noun.endswith("s") and not noun.endswith(("ss", "us", "is")) else noun
+
+
+def counted(number: int, noun: str) -> str:
+    """Say how many: "3 faces", "1 face", "no face"."""
+    noun = singular(noun.strip())
+    if noun == "text" and number:
+        noun = "piece of text" if number == 1 else "pieces of text"
+        return f"{number} {noun}"
+    if number == 0:
+        return f"no {noun}"
+    return f"1 {noun}" if number == 1 else f"{number} {plural(noun)}"
+
+
+def tally(labels: Sequence[str], noun: str) -> str:
+    """Count things by their labels, most frequent first; ``noun`` stands for an empty label."""
+    counts = Counter(label or noun for label in labels)
+    return listed([counted(number, name) for name, number in counts.most_common()])
