@@ -1,0 +1,42 @@
+"""What an LMM is made of, as plain data."""
+
+from typing import Any, ClassVar
+
+from transformers import AutoConfig, PretrainedConfig
+
+
+class LMMConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
+    """Towers, connector, decoder and layout of one LMM.
+
+    Args:
+        towers: One dict per picture encoder: ``vision`` (an HF vision config with its
+            ``model_type``), ``select_layer`` ("last" for the normed output, or an index into the
+            hidden states), ``select_feature`` ("patch" drops the class token, "full" keeps it).
+        connector: ``type`` ("mlp"), ``depth``, ``activation``.
+        text_config: The HF config of the decoder, as a dict with its ``model_type``.
+        layout: ``image_token_id``; ``embed_scale`` multiplies the token embeddings;
+            ``previous_token_mix`` adds a learned share of the previous position's embedding.
+        injections: Layers that see pictures inside the decoder; none in this family.
+    """
+
+    model_type = "llava_plus_lmm"
+    has_no_defaults_at_init = True
+    sub_configs: ClassVar[dict[str, Any]] = {"text_config": AutoConfig}
+
+    towers: list[dict[str, Any]] | None = None
+    connector: dict[str, Any] | None = None
+    text_config: dict[str, Any] | PretrainedConfig | None = None
+    layout: dict[str, Any] | None = None
+    injections: list[dict[str, Any]] | None = None
+    tie_word_embeddings: bool = True
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        text = self.text_config if self.text_config is not None else {"model_type": "qwen3"}
+        self.text_config = AutoConfig.for_model(**text) if isinstance(text, dict) else text
+        self.towers = list(self.towers or [])
+        self.connector = {"type": "mlp", "depth": 2, "activation": "gelu", **(self.connector or {})}
+        defaults = {"image_token_id": None, "embed_scale": 1.0, "previous_token_mix": False}
+        self.layout = {**defaults, **(self.layout or {})}
+        self.injections = list(self.injections or [])
+        self.tie_word_embeddings = self.text_config.tie_word_embeddings
+        super().__post_init__(**kwargs)  # type: ignore[no-untyped-call]

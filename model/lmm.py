@@ -1,0 +1,239 @@
+"""The LMM: picture towers, a connector and a decoder, put together from an `LMMConfig`."""
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    DynamicCache,
+    GenerationMixin,
+    PreTrainedModel,
+)
+from transformers.cache_utils import Cache
+from transformers.modeling_outputs import CausalLMOutputWithPast
+
+from .config import LMMConfig
+from .connectors import CONNECTORS
+from .towers import Tower
+
+
+class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
+    """A decoder that reads pictures where its prompt holds image placeholders.
+
+    Every picture takes as many placeholder tokens (``layout["image_token_id"]``) as its tower gives
+    features; features replace them in order.
+
+    Not covered: static caches, and assisted decoding when ``previous_token_mix`` is on.
+    """
+
+    config: LMMConfig
+    config_class = LMMConfig
+    main_input_name = "input_ids"
+    input_modalities = ["image", "text"]  # noqa: RUF012
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_attention_backend = True
+    _skip_keys_device_placement = ["past_key_values"]  # noqa: RUF012
+
+    def __init__(self, config: LMMConfig) -> None:
+        super().__init__(config)
+        self.decoder = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
+            config.text_config
+        )
+        self.towers = nn.ModuleList(Tower(**tower) for tower in config.towers or [])
+        text_dim = self.decoder.get_input_embeddings().embedding_dim
+        options = dict(config.connector or {})
+        kind = options.pop("type")
+        if kind not in CONNECTORS:
+            raise ValueError(f"No connector {kind!r}. Known: {', '.join(sorted(CONNECTORS))}.")
+        vision_dim = sum(cast("Tower", tower).dim for tower in self.towers)
+        self.connector = (
+            CONNECTORS[kind](vision_dim=vision_dim, text_dim=text_dim, **options)
+            if len(self.towers)
+            else None
+        )
+        layout = config.layout or {}
+        self.image_token_id: int | None = layout["image_token_id"]
+        self.embed_scale = float(layout["embed_scale"])
+        # Each channel's share of the embedding one position back.
+        self.previous_share = (
+            nn.Parameter(torch.zeros(text_dim)) if layout["previous_token_mix"] else None
+        )
+        self.post_init()  # type: ignore[no-untyped-call]
+
+    def get_input_embeddings(self) -> nn.Module:
+        return cast("nn.Module", self.decoder.get_input_embeddings())
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.decoder.set_input_embeddings(value)
+
+    def get_output_embeddings(self) -> nn.Module:
+        return cast("nn.Module", self.decoder.get_output_embeddings())
+
+    def encode_images(self, pixel_values: Tensor) -> Tensor:
+        """Turn pictures (image, 3, height, width) into embeddings (image, token, dim)."""
+        if self.connector is None:
+            raise ValueError("This model has no tower: it cannot read pictures.")
+        features = [tower(pixel_values) for tower in self.towers]
+        return cast("Tensor", self.connector(torch.cat(features, dim=-1)))
+
+    def embed(self, input_ids: Tensor, image_features: Tensor | None = None) -> Tensor:
+        """Token embeddings (batch, position, dim), with features in place of the placeholders."""
+        embeds: Tensor = self.get_input_embeddings()(input_ids) * self.embed_scale
+        if self.image_token_id is None:
+            return embeds
+        holes = input_ids == self.image_token_id  # (batch, position)
+        if not torch.compiler.is_compiling():
+            _check_placeholders(int(holes.sum()), image_features)
+        if image_features is None:
+            return embeds
+        features = image_features.to(embeds.device, embeds.dtype).reshape(-1, embeds.shape[-1])
+        return embeds.masked_scatter(holes.unsqueeze(-1), features)
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        pixel_values: Tensor | None = None,
+        image_features: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        labels: Tensor | None = None,
+        past_key_values: Cache | None = None,
+        use_cache: bool | None = None,
+        logits_to_keep: int | Tensor = 0,
+        **kwargs: Any,
+    ) -> CausalLMOutputWithPast:
+        """Logits of the next token, and the loss where labels are given.
+
+        Args:
+            input_ids: Tokens (batch, position) with one placeholder per picture token.
+            pixel_values: The pictures (image, 3, height, width) of the whole batch in order.
+            image_features: What `encode_images` gave for them, instead of ``pixel_values``.
+            attention_mask: 1 for tokens, 0 for padding (batch, position), as in transformers.
+            position_ids: Counts from 0 in each sequence; starting again at 0 packs sequences.
+            inputs_embeds: Embeddings instead of ``input_ids``, before the previous-token mix.
+            labels: ``input_ids`` where a token is learned, -100 elsewhere.
+            past_key_values: The cache of an earlier call of this model.
+            use_cache: Whether to return a cache; by default only where nothing is trained.
+            logits_to_keep: How many last positions get logits (0: all), or which positions.
+            **kwargs: Handed to the decoder.
+        """
+        if pixel_values is not None and image_features is None:
+            image_features = self.encode_images(pixel_values)
+        if inputs_embeds is None:
+            if input_ids is None:
+                raise ValueError("forward needs input_ids or inputs_embeds, got neither.")
+            inputs_embeds = self.embed(input_ids, image_features)
+        if use_cache is None:
+            use_cache = not self.training and labels is None
+        if use_cache and past_key_values is None:
+            past_key_values = DynamicCache(config=self.config.get_text_config(decoder=True))
+        past = past_key_values.get_seq_length() if past_key_values is not None else 0
+        if position_ids is None:
+            position_ids = _positions(inputs_embeds, attention_mask, past)
+        if self.previous_share is not None:
+            before = self._embedding_before(inputs_embeds, past_key_values, past)
+            shifted = torch.cat([before, inputs_embeds[:, :-1]], dim=1)
+            share = (position_ids != 0).unsqueeze(-1) * self.previous_share
+            inputs_embeds = inputs_embeds + shifted * share.to(inputs_embeds.dtype)
+        output = self.decoder(
+            inputs_embeds=inputs_embeds,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            use_cache=use_cache,
+            logits_to_keep=logits_to_keep,
+            **kwargs,
+        )
+        if labels is not None:
+            output.loss = _next_token_loss(output.logits, labels, kwargs.get("num_items_in_batch"))
+        return cast("CausalLMOutputWithPast", output)
+
+    @staticmethod
+    def _embedding_before(embeds: Tensor, cache: Cache | None, past: int) -> Tensor:
+        """The embedding in front of the first one here; the cache then remembers the last one."""
+        before = torch.zeros_like(embeds[:, :1])
+        if cache is None:
+            return before
+        if past:
+            length, before = getattr(cache, "previous_embedding", (None, before))
+            if length != past:
+                raise ValueError(
+                    f"The cache holds {past} tokens but remembers the embedding of token {length}."
+                    " Shorten a cache of this model with LMM.rewind, not with crop."
+                )
+        cache.previous_embedding = (past + embeds.shape[1], embeds[:, -1:])  # type: ignore[attr-defined]
+        return before
+
+    def rewind(self, cache: Cache, kept: Tensor) -> None:
+        """Shorten a cache to the tokens ``kept`` (batch, position), its own first ones.
+
+        The last token kept must not be an image placeholder: its embedding is no longer known.
+        """
+        surplus = cache.get_seq_length() - kept.shape[1]
+        if surplus < 0:
+            raise ValueError(f"rewind: the cache is {-surplus} tokens shorter than what to keep.")
+        if surplus == 0:
+            return
+        cache.crop(-surplus)
+        if self.previous_share is not None and kept.shape[1]:
+            cache.previous_embedding = (kept.shape[1], self.embed(kept[:, -1:]))  # type: ignore[attr-defined]
+
+    def prepare_inputs_for_generation(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        inputs: dict[str, Any] = super().prepare_inputs_for_generation(*args, **kwargs)  # type: ignore[misc]
+        if not kwargs.get("is_first_iteration", False) and kwargs.get("use_cache", True):
+            inputs.pop("image_features", None)
+        return inputs
+
+    @staticmethod
+    def _reorder_cache(cache: Cache, beams: torch.LongTensor) -> Cache:
+        """Called by beam search, which would not know about the remembered embedding."""
+        cache.reorder_cache(beams)
+        if hasattr(cache, "previous_embedding"):
+            length, embedding = cache.previous_embedding
+            cache.previous_embedding = (length, embedding.index_select(0, beams))
+        return cache
+
+    def _init_weights(self, module: nn.Module) -> None:
+        if module is self and self.previous_share is not None:
+            nn.init.constant_(self.previous_share, 0.5)
+        elif isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=module.in_features**-0.5)
+            nn.init.zeros_(module.bias)
+
+
+def _check_placeholders(holes: int, image_features: Tensor | None) -> None:
+    given = 0 if image_features is None else image_features.shape[:-1].numel()
+    if holes != given:
+        raise ValueError(
+            f"The prompt has {holes} image placeholder tokens but {given} image features came."
+            " Each picture needs as many placeholders as its tower gives tokens."
+        )
+
+
+def _positions(embeds: Tensor, attention_mask: Tensor | None, past: int) -> Tensor:
+    """Positions (batch, position) that count from each sequence's first real token."""
+    length = embeds.shape[1]
+    if attention_mask is not None and attention_mask.dim() == 2:
+        return (attention_mask.long().cumsum(-1) - 1).clamp(min=0)[:, -length:]
+    return torch.arange(past, past + length, device=embeds.device).unsqueeze(0)
+
+
+def _next_token_loss(logits: Tensor, labels: Tensor, items: Tensor | int | None) -> Tensor:
+    """Cross-entropy of each next token; its mean, or its sum over ``items`` as Trainer counts."""
+    kept = labels[:, -logits.shape[1] :][:, 1:].to(logits.device)
+    flat = logits[:, :-1].flatten(0, 1).float()
+    if items is None:
+        return functional.cross_entropy(flat, kept.flatten(), ignore_index=-100)
+    total = functional.cross_entropy(flat, kept.flatten(), ignore_index=-100, reduction="sum")
+    return total / items
+
+
+AutoConfig.register(LMMConfig.model_type, LMMConfig, exist_ok=True)
+AutoModelForImageTextToText.register(LMMConfig, LMM, exist_ok=True)

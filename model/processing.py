@@ -1,0 +1,155 @@
+"""From conversations to what an LMM reads: token ids, labels and pixels."""
+
+import hashlib
+import json
+from collections import OrderedDict
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerFast
+
+from llava_plus.errors import SetupError
+from llava_plus.messages import Conversation, ImagePart
+
+from .templates import TEMPLATES, Segment
+
+Pixels = NDArray[np.float32]
+_FILE = "processor.json"
+_KEPT = 256  # pictures whose pixels stay ready
+
+
+class LMMProcessor:
+    """Writes conversations with a template, tokenizes them and prepares their pictures.
+
+    Args:
+        tokenizer: A fast tokenizer that holds the template's special tokens.
+        image_size: Pictures are squeezed to a square of this many pixels.
+        image_mean: What to subtract from each channel, of values in 0..1.
+        image_std: What to divide each channel by.
+        tokens_per_image: How many placeholders a picture takes.
+        template: The template's name.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerFast,
+        *,
+        image_size: int = 64,
+        image_mean: tuple[float, ...] = (0.5, 0.5, 0.5),
+        image_std: tuple[float, ...] = (0.5, 0.5, 0.5),
+        tokens_per_image: int = 4,
+        template: str = "nano",
+    ) -> None:
+        if template not in TEMPLATES:
+            raise ValueError(f"No template {template!r}. Known: {', '.join(sorted(TEMPLATES))}.")
+        self.tokenizer = tokenizer
+        self.image_size = image_size
+        self.image_mean = tuple(image_mean)
+        self.image_std = tuple(image_std)
+        self.tokens_per_image = tokens_per_image
+        self.template = TEMPLATES[template]
+        vocabulary = tokenizer.get_vocab()
+        missing = [name for name in self.template.specials if name not in vocabulary]
+        if missing:
+            raise ValueError(f"Template {template!r} needs {missing}, which the tokenizer lacks.")
+        self._ids = {name: vocabulary[name] for name in self.template.specials}
+        self.image_token_id = self._ids[self.template.image_token]
+        self.end_token_id = self._ids[self.template.end_token]
+        # Its own copy, which reads "<|end|>" in somebody's words as seven letters.
+        self._words = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+        self._words.encode_special_tokens = True
+        self._ready: OrderedDict[str, Pixels] = OrderedDict()
+        self._lock = Lock()
+
+    def encode(
+        self, conversation: Conversation, add_generation_prompt: bool = False
+    ) -> dict[str, Any]:
+        """Turn a conversation into ids and labels (lists) and pixels (image, 3, size, size).
+
+        Labels are the ids where something is learned, -100 elsewhere.
+        """
+        ids: list[int] = []
+        labels: list[int] = []
+        pixels: list[Pixels] = []
+        for segment in self.template.render(
+            conversation, add_generation_prompt=add_generation_prompt
+        ):
+            tokens = self._tokens(segment)
+            ids += tokens
+            labels += tokens if segment.supervised else [-100] * len(tokens)
+            if segment.image is not None:
+                pixels.append(self.pixels(segment.image))
+        empty = np.zeros((0, 3, self.image_size, self.image_size), np.float32)
+        return {
+            "input_ids": ids,
+            "labels": labels,
+            "pixels": np.stack(pixels) if pixels else empty,
+        }
+
+    def _tokens(self, segment: Segment) -> list[int]:
+        if segment.image is not None:
+            return [self.image_token_id] * self.tokens_per_image
+        if segment.token:
+            return [self._ids[segment.token]]
+        ids: list[int] = self._words.encode(segment.text, add_special_tokens=False).ids
+        return ids
+
+    def decode(self, ids: list[int]) -> str:
+        """The words of some tokens, special ones left out."""
+        text: str = self._words.decode(ids, skip_special_tokens=True)
+        return text
+
+    def pixels(self, image: ImagePart) -> Pixels:
+        """A picture as (3, size, size), read once per content."""
+        key = digest(image)
+        with self._lock:
+            if key in self._ready:
+                self._ready.move_to_end(key)
+                return self._ready[key]
+        square = Image.fromarray(image.pixels).resize(
+            (self.image_size, self.image_size), Image.Resampling.BICUBIC, reducing_gap=3.0
+        )
+        values = np.asarray(square, np.float32) / 255  # (size, size, 3)
+        mean, std = np.array(self.image_mean, np.float32), np.array(self.image_std, np.float32)
+        ready: Pixels = np.ascontiguousarray(((values - mean) / std).transpose(2, 0, 1))
+        with self._lock:
+            self._ready[key] = ready
+            if len(self._ready) > _KEPT:
+                self._ready.popitem(last=False)
+        return ready
+
+    def save_pretrained(self, path: str | Path) -> None:
+        """Write the tokenizer's files and ``processor.json`` into a directory."""
+        self.tokenizer.save_pretrained(str(path))
+        facts = {
+            "image_size": self.image_size,
+            "image_mean": self.image_mean,
+            "image_std": self.image_std,
+            "tokens_per_image": self.tokens_per_image,
+            "template": self.template.name,
+        }
+        (Path(path) / _FILE).write_text(json.dumps(facts, indent=2) + "\n")
+
+    @classmethod
+    def from_pretrained(cls, path: str | Path) -> "LMMProcessor":
+        """Read what `save_pretrained` wrote."""
+        file = Path(path) / _FILE
+        if not file.is_file():
+            raise SetupError(
+                f"No {_FILE} in {path}: this is no directory of an LMM of this package."
+                " Give one that LMMProcessor.save_pretrained wrote."
+            )
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(str(path))
+        return cls(tokenizer, **json.loads(file.read_text()))
+
+
+def digest(image: ImagePart) -> str:
+    """The picture's own digest, or one of its pixels."""
+    if image.digest:
+        return image.digest
+    return hashlib.sha256(repr(image.pixels.shape).encode() + image.pixels.tobytes()).hexdigest()

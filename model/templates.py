@@ -1,0 +1,142 @@
+"""How a conversation is written for a model: segments that know whether they are learned.
+
+Templates are append-only: what they write for the first messages of a conversation begins what they
+write for all of it, so that a cache of the beginning stays good.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from llava_plus.messages import Conversation, ImagePart, Message, TextPart
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """One of: words, a picture, or one special token by name.
+
+    Words never turn into special tokens, whatever they spell.
+    """
+
+    text: str = ""
+    image: ImagePart | None = None
+    token: str = ""
+    supervised: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Template:
+    """A way to write conversations.
+
+    Args:
+        name: What a processor's file calls it.
+        specials: The special tokens it writes, in the order in which a new tokenizer numbers them.
+        image_token: The one that stands for a picture's features.
+        end_token: The one that ends an assistant's message.
+        write: Gives the segments of the message at an index of a conversation.
+        opening: Segments in front of every conversation, given the conversation.
+        prompt: What stands before an assistant's words.
+    """
+
+    name: str
+    specials: tuple[str, ...]
+    image_token: str
+    end_token: str
+    write: Callable[[Conversation, int], Iterator[Segment]]
+    opening: Callable[[Conversation], Sequence[Segment]]
+    prompt: Segment
+
+    def render(
+        self, conversation: Conversation, *, add_generation_prompt: bool = False
+    ) -> list[Segment]:
+        """Write a conversation; the prompt is what an assistant continues."""
+        segments = list(self.opening(conversation))
+        for index in range(len(conversation)):
+            segments += self.write(conversation, index)
+        if add_generation_prompt:
+            segments.append(self.prompt)
+        return segments
+
+
+def _runs(message: Message) -> Iterator[str | ImagePart]:
+    """The parts of a message, with neighbouring texts joined."""
+    words = ""
+    for part in message.parts:
+        if isinstance(part, TextPart):
+            words += part.text
+            continue
+        if words:
+            yield words
+        words = ""
+        yield part
+    if words:
+        yield words
+
+
+def _write_nano(conversation: Conversation, index: int) -> Iterator[Segment]:
+    message = conversation[index]
+    if message.role == "system" and not message.text:
+        return
+    learned = message.supervised and message.role == "assistant"
+    yield Segment(token=f"<|{message.role}|>")
+    for run in _runs(message):
+        if isinstance(run, str):
+            yield Segment(text=run, supervised=learned)
+        else:
+            yield Segment(image=run)
+    yield Segment(token="<|end|>", supervised=learned)
+
+
+NANO = Template(
+    name="nano",
+    specials=("<|system|>", "<|user|>", "<|assistant|>", "<|observation|>", "<|end|>", "<|image|>"),
+    image_token="<|image|>",
+    end_token="<|end|>",
+    write=_write_nano,
+    opening=lambda conversation: (),
+    prompt=Segment(token="<|assistant|>"),
+)
+
+_VICUNA_SYSTEM = (
+    "A chat between a curious user and an artificial intelligence assistant. "
+    "The assistant gives helpful, detailed, and polite answers to the user's questions."
+)
+
+
+def _open_vicuna(conversation: Conversation) -> tuple[Segment, ...]:
+    first = conversation[0] if conversation else None
+    system = first.text if first is not None and first.role == "system" else ""
+    return Segment(token="<s>"), Segment(text=system or _VICUNA_SYSTEM)
+
+
+def _write_vicuna(conversation: Conversation, index: int) -> Iterator[Segment]:
+    message = conversation[index]
+    if message.role == "system":
+        return
+    if message.role == "assistant":
+        yield Segment(text=" ASSISTANT:")
+        yield Segment(text=f" {message.text}", supervised=message.supervised)
+        yield Segment(token="</s>", supervised=message.supervised)
+        return
+    answered = index > 0 and conversation[index - 1].role == "assistant"
+    words = "USER: " if answered else " USER: "
+    for run in _runs(message):
+        if isinstance(run, str):
+            words += run
+            continue
+        yield Segment(text=words)
+        yield Segment(image=run)
+        words = "\n"
+    yield Segment(text=words)
+
+
+VICUNA_V1 = Template(
+    name="vicuna_v1",
+    specials=("<unk>", "<s>", "</s>", "<image>"),
+    image_token="<image>",
+    end_token="</s>",
+    write=_write_vicuna,
+    opening=_open_vicuna,
+    prompt=Segment(text=" ASSISTANT:"),
+)
+
+TEMPLATES = {template.name: template for template in (NANO, VICUNA_V1)}
