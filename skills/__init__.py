@@ -1,23 +1,43 @@
 """Skills: what they speak, how they are declared, found and run."""
 
+from .decorator import skill
+from .images import IMAGE_SUFFIXES, load_image
 from .pixels import Image
 from .regions import Boxes, Masks, Region, TextLines, region_boxes, region_mask
+from .registry import SkillRegistry, catalog_markdown, default_registry
+from .runtime import Call, Observation, Runtime
+from .spec import Parameter, SkillSpec
+from .store import Artifact, Artifacts, ArtifactStore
 from .values import Number, Points, Table, Tags, Text, Value, value_from_json, value_to_json
 
 __all__ = [
+    "IMAGE_SUFFIXES",
+    "Artifact",
+    "ArtifactStore",
+    "Artifacts",
     "Boxes",
+    "Call",
     "Image",
     "Masks",
     "Number",
+    "Observation",
+    "Parameter",
     "Points",
     "Region",
+    "Runtime",
+    "SkillRegistry",
+    "SkillSpec",
     "Table",
     "Tags",
     "Text",
     "TextLines",
     "Value",
+    "catalog_markdown",
+    "default_registry",
+    "load_image",
     "region_boxes",
     "region_mask",
+    "skill",
     "value_from_json",
     "value_to_json",
 ]

@@ -108,16 +108,18 @@ def _unwritable(array: NDArray[Any]) -> NDArray[np.uint8]:
 
 def _two_modes(picture: Pillow.Image) -> Pillow.Image:
     """Convert to RGB, or to RGBA where something is transparent."""
-    if picture.mode in ("RGB", "RGBA") and "transparency" not in picture.info:
-        return picture
     if picture.mode.startswith(("I", "F")):
         return _eight_bit(picture).convert("RGB")
-    return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    picture = picture.convert("RGBA")
+    darkest, _ = picture.getchannel("A").getextrema()
+    return picture.convert("RGB") if darkest == 255 else picture
 
 
 def _eight_bit(picture: Pillow.Image) -> Pillow.Image:
     """Scale deep grey to 0..255: by the mode's own range where it has one, else by the values."""
-    values = np.nan_to_num(np.asarray(picture).astype(np.float64))
+    values = np.nan_to_num(np.asarray(picture).astype(np.float64), posinf=0, neginf=0)
     low, high = min(float(values.min()), 0.0), float(values.max())
     if picture.mode.startswith("I") and low >= 0 and high <= 65535:
         low, high = 0.0, 65535.0 if high > 255 or ";16" in picture.mode else 255.0

@@ -1,0 +1,1 @@
+"""The skills that work at once, with nothing downloaded."""

@@ -1,0 +1,66 @@
+"""How a function becomes a skill."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, overload
+
+from .declaration import declare
+from .spec import SkillSpec
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+@overload
+def skill(function: _F, /) -> _F: ...
+
+
+@overload
+def skill(
+    *,
+    name: str | None = None,
+    time_limit: float = 30.0,
+    examples: Sequence[str] = (),
+    aliases: Sequence[str] = (),
+    cache: bool = True,
+) -> Callable[[_F], _F]: ...
+
+
+def skill(
+    function: _F | None = None,
+    /,
+    *,
+    name: str | None = None,
+    time_limit: float = 30.0,
+    examples: Sequence[str] = (),
+    aliases: Sequence[str] = (),
+    cache: bool = True,
+) -> _F | Callable[[_F], _F]:
+    """Give the function back unchanged, with its ``SkillSpec`` attached; nothing is registered.
+
+    Args:
+        function: A typed function with a docstring, which is what the planner reads.
+        name: What planners call it; the function's own name where left out.
+        time_limit: Seconds after which a caller waits no longer.
+        examples: Requests that it serves, such as "blur the faces".
+        aliases: Other names under which it is found.
+        cache: False where the same inputs may give another result.
+    """
+
+    def attach(function: _F) -> _F:
+        spec = declare(
+            function,
+            name=name,
+            time_limit=time_limit,
+            examples=tuple(examples),
+            aliases=tuple(aliases),
+            cache=cache,
+        )
+        function.__skill__ = spec  # type: ignore[attr-defined]
+        return function
+
+    return attach if function is None else attach(function)
+
+
+def spec_of(function: object) -> SkillSpec | None:
+    """Return the spec that ``skill`` attached, if it did."""
+    spec = getattr(function, "__skill__", None)
+    return spec if isinstance(spec, SkillSpec) else None

@@ -1,0 +1,200 @@
+"""Collections of skills, and how they show themselves to planners and people."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from llava_plus.errors import SetupError, SkillError
+
+from .decorator import spec_of
+from .spec import SkillSpec
+
+Skill = Callable[..., Any] | SkillSpec
+
+_BUILTIN = "llava_plus.skills.builtin"
+
+
+class SkillRegistry:
+    """Skills by name, in alphabetical order. Make as many as you like; none is global."""
+
+    def __init__(self, skills: Iterable[Skill] = ()) -> None:
+        self._specs: dict[str, SkillSpec] = {}
+        self._aliases: dict[str, str] = {}
+        for skill in skills:
+            self.add(skill)
+
+    @classmethod
+    def from_module(cls, module: ModuleType) -> SkillRegistry:
+        """Collect the skills that a module defines, or names in its ``__all__``."""
+        listed = getattr(module, "__all__", ())
+        found = [
+            spec
+            for name, item in vars(module).items()
+            if (spec := spec_of(item))
+            and (name in listed or spec.function.__module__ == module.__name__)
+        ]
+        if not found:
+            place = getattr(module, "__file__", None) or module.__name__
+            raise SetupError(f"{place}: no skill found. Write @skill above a function in it.")
+        return cls(found)
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> SkillRegistry:
+        """Import a person's own file of skills, which runs with that person's rights."""
+        return cls.from_module(_import(Path(path).expanduser()))
+
+    def add(self, skill: Skill) -> None:
+        """Take a skill in; a name that is taken is an error, never a silent replacement."""
+        spec = skill if isinstance(skill, SkillSpec) else spec_of(skill)
+        if spec is None:
+            name = getattr(skill, "__name__", repr(skill))
+            raise SetupError(f"{name} is not a skill. Write @skill above it.")
+        for name in (spec.name, *spec.aliases):
+            taken = self._specs.get(self._aliases.get(name, name))
+            if taken not in (None, spec):
+                raise SetupError(
+                    f"There are two skills {name!r}: {taken.backend} and {spec.backend}. "
+                    "Give one another name, or use with_prefix."
+                )
+        self._specs[spec.name] = spec
+        self._aliases |= dict.fromkeys(spec.aliases, spec.name)
+
+    def find(self, name: str) -> SkillSpec:
+        """Return a skill by its name or alias, or tell the planner which there are."""
+        name = name.strip()
+        name = self._aliases.get(name, name)
+        if name in self._specs:
+            return self._specs[name]
+        known = [*self._specs, *self._aliases]
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise SkillError(f"No skill {name!r}.{hint} Known: {', '.join(sorted(self._specs))}.")
+
+    def subset(self, *names: str) -> SkillRegistry:
+        """Return a registry of these skills only."""
+        try:
+            return SkillRegistry(self.find(name) for name in names)
+        except SkillError as error:
+            raise SetupError(str(error)) from error
+
+    def with_prefix(self, prefix: str) -> SkillRegistry:
+        """Return the same skills under longer names: ``with_prefix("my_")`` has ``my_blur``."""
+        specs = self._specs.values()
+        return SkillRegistry(replace(s, name=prefix + s.name, aliases=()) for s in specs)
+
+    def merge(self, other: SkillRegistry) -> SkillRegistry:
+        """Return a registry of both."""
+        return SkillRegistry([*self, *other])
+
+    def differences(self, base: SkillRegistry) -> tuple[tuple[SkillSpec, ...], tuple[str, ...]]:
+        """Return what is new or reads otherwise than in the base, and the names that are gone."""
+        known = {(spec.signature(), spec.description) for spec in base}
+        added = tuple(s for s in self if (s.signature(), s.description) not in known)
+        return added, tuple(spec.name for spec in base if spec.name not in self._specs)
+
+    def prompt(self) -> str:
+        """Return one line for each skill, for a planner to read."""
+        return "\n".join(f"{spec.signature()}: {spec.description}" for spec in self)
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return the schema of one call: ``{"skill": …, "args": {…}}``."""
+        calls = [
+            {
+                "type": "object",
+                "properties": {"skill": {"const": spec.name}, "args": spec.json_schema()},
+                "required": ["skill", "args"],
+                "additionalProperties": False,
+            }
+            for spec in self
+        ]
+        return {"anyOf": calls}
+
+    def openai_tools(self) -> list[dict[str, Any]]:
+        """Return the skills as the ``tools`` of an OpenAI-compatible request."""
+        return [
+            {
+                "type": "function",
+                "function": {
+                    "name": spec.name,
+                    "description": spec.description,
+                    "parameters": spec.json_schema(),
+                },
+            }
+            for spec in self
+        ]
+
+    def __getitem__(self, name: str) -> SkillSpec:
+        return self.find(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._specs or name in self._aliases
+
+    def __iter__(self) -> Iterator[SkillSpec]:
+        return iter(sorted(self._specs.values(), key=lambda spec: spec.name))
+
+    def __len__(self) -> int:
+        return len(self._specs)
+
+
+def default_registry() -> SkillRegistry:
+    """Return a new registry of the skills that work with nothing downloaded."""
+    from . import builtin
+
+    skills: list[SkillSpec] = []
+    for name in getattr(builtin, "__all__", ()):
+        spec = spec_of(getattr(builtin, name, None))
+        if spec is None:
+            skills += SkillRegistry.from_module(importlib.import_module(f".{name}", _BUILTIN))
+        else:
+            skills.append(spec)
+    return SkillRegistry(skills)
+
+
+def catalog_markdown(registry: SkillRegistry) -> str:
+    """Return the table of skills that ``docs/catalog.md`` holds."""
+    lines = ["| Skill | Signature | What it does |", "|---|---|---|"]
+    for spec in registry:
+        cells = (f"`{spec.name}`", f"`{spec.signature()}`", spec.description)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _import(path: Path) -> ModuleType:
+    """Import a file under a name of its own, which no other module has."""
+    if path.suffix != ".py" or not path.is_file():
+        raise SetupError(f"{path}: no such Python file. Give the path of a file such as skills.py.")
+    unique = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
+    spec = importlib.util.spec_from_file_location(f"{path.stem}_{unique}", path)
+    if spec is None or spec.loader is None:
+        raise SetupError(f"{path}: Python cannot import it. Is it a source file?")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module
+    try:
+        spec.loader.exec_module(module)
+    except SetupError as error:
+        sys.modules.pop(module.__name__)
+        raise SetupError(f"{_place(path, error)}: {error}") from error
+    except (Exception, SystemExit) as error:  # whatever a person's file does, they read where
+        sys.modules.pop(module.__name__)
+        why = error.msg if isinstance(error, SyntaxError) else error
+        raise SetupError(f"{_place(path, error)}: {type(error).__name__}: {why}") from error
+    return module
+
+
+def _place(path: Path, error: BaseException) -> str:
+    """Return file and line where the file went wrong."""
+    if isinstance(error, SyntaxError) and error.lineno and error.filename == str(path):
+        return f"{path}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+    return f"{path}:{lines[-1]}" if lines else str(path)
