@@ -25,22 +25,18 @@ def resolve(spec: SkillSpec, args: Mapping[str, Any], artifacts: Artifacts) -> d
     for parameter in spec.parameters:
         given = args.get(parameter.name)
         given = given.strip() if isinstance(given, str) else given
-        if given is None and not parameter.required:
-            if parameter.name in args and parameter.nullable:
-                resolved[parameter.name] = None
-            continue
-        if given is None and not (parameter.name in args and parameter.nullable):
+        if given is None and parameter.name in args and parameter.nullable:
+            resolved[parameter.name] = None
+        elif given is None and parameter.required:
             raise _missing(spec, parameter, artifacts)
-        if parameter.adapter is None:
+        elif given is not None and parameter.adapter is None:
             resolved[parameter.name] = _value(spec, parameter, given, artifacts)
-        else:
+        elif given is not None:
             resolved[parameter.name] = _plain(spec, parameter, given)
     return resolved
 
 
-def _value(spec: SkillSpec, parameter: Parameter, given: Any, artifacts: Artifacts) -> Value | None:
-    if given is None:
-        return None
+def _value(spec: SkillSpec, parameter: Parameter, given: Any, artifacts: Artifacts) -> Value:
     if not isinstance(given, str):
         return _literal(spec, parameter, given, artifacts)
     artifact = artifacts[given]

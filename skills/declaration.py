@@ -13,7 +13,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 
 from llava_plus.errors import SetupError
 
-from .spec import Parameter, SkillSpec, members, value_schema
+from .spec import Parameter, SkillSpec, members, takes_none, value_schema
 from .values import Value
 
 _BUILTIN = "llava_plus.skills.builtin"
@@ -96,7 +96,7 @@ def _parameter(
         description=description,
         required=required,
         default=None if required else declared.default,
-        nullable=adapter is None or _takes_none(adapter),
+        nullable=takes_none(annotation),
         keyword_only=declared.kind is declared.KEYWORD_ONLY,
         json_schema=schema | ({"description": description} if description else {}),
         adapter=adapter,
@@ -131,16 +131,9 @@ def _check_default(
         raise _wrong(function, skill, f"parameter {name!r}: default {default!r}: {why}") from error
 
 
-def _takes_none(adapter: TypeAdapter[Any]) -> bool:
-    try:
-        return adapter.validate_python(None) is None
-    except ValidationError:
-        return False
-
-
 def _returns(function: Callable[..., Any], name: str, hints: Mapping[str, Any]) -> tuple[str, ...]:
     parts = members(hints.get("return"))
-    if not parts or not all(part in _VALUES for part in parts):
+    if takes_none(hints.get("return")) or not all(part in _VALUES for part in parts):
         names = ", ".join(kind.__name__ for kind in _VALUES)
         raise _wrong(function, name, f"say what it returns, as in '-> Image'. One of: {names}")
     return tuple(part.kind for part in parts)

@@ -119,6 +119,16 @@ def members(annotation: Any) -> tuple[Any, ...]:
     return () if annotation in (None, types.NoneType) else (annotation,)
 
 
+def takes_none(annotation: Any) -> bool:
+    """Whether None is one of the alternatives of a type."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return takes_none(get_args(annotation)[0])
+    if origin in (Union, types.UnionType):
+        return any(takes_none(choice) for choice in get_args(annotation))
+    return annotation in (None, types.NoneType)
+
+
 def _shown(annotation: Any) -> str:
     return " | ".join(_shown_one(member) for member in members(annotation))
 

@@ -51,17 +51,14 @@ class ArtifactStore:
             raise ImageError(
                 f"No picture {digest[:12]!r} {where}. Was its folder emptied or moved?"
             )
+        path = self._path(digest)
         try:
-            with Pillow.open(self._path(digest), formats=["PNG"]) as picture:
+            with Pillow.open(path, formats=["PNG"]) as picture:
                 image = Image(np.asarray(picture))
         except (OSError, ValueError, SyntaxError) as error:
-            raise ImageError(
-                f"Stored picture {digest[:12]} is damaged. Delete its file."
-            ) from error
+            raise ImageError(f"{path} is damaged. Delete it and add the picture again.") from error
         if image.digest != digest:
-            raise ImageError(
-                f"Stored picture {digest[:12]} is not what was stored. Delete its file."
-            )
+            raise ImageError(f"{path} was changed. Delete it and add the picture again.")
         return image
 
     def __contains__(self, digest: object) -> bool:
