@@ -1,0 +1,251 @@
+"""Our own dialect: one compact JSON object a step, with handles for everything big."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from math import isfinite
+from typing import Any, Literal
+
+from pydantic import JsonValue
+
+from llava_plus.agent.planner import Decision, PlannerError, PlanView
+from llava_plus.agent.trace import Step, Turn, pointed_at
+from llava_plus.messages import ImagePart, Message, TextPart
+from llava_plus.skills import (
+    Artifacts,
+    Call,
+    Image,
+    Observation,
+    Parameter,
+    SkillRegistry,
+    default_registry,
+)
+
+SystemText = Literal["differences", "full"]
+Shown = dict[str, str]  # digests of the pictures that the planner has seen, and their handles
+
+WANTED = (
+    'Wanted one JSON object: {"thought":"…","actions":[{"skill":"…","args":{…}}]} to call skills, '
+    'or {"thought":"…","answer":"…"} to answer.'
+)
+FULL = """You help people with pictures. You cannot see or change a picture exactly by yourself: \
+call skills for that.
+Reply with one JSON object and nothing else. To call skills:
+{"thought":"why","actions":[{"skill":"detect","args":{"image":"img_1","label":"face"}}]}
+When everything is done, or when no skill is needed:
+{"thought":"why","answer":"what the person reads"}
+Pictures and results have handles such as img_1 or boxes_1; only handles that you were told exist. \
+Calls of one step run at the same time, so a call that needs a result waits for the next step.
+In an answer, {boxes_1} in braces is replaced by what was found, {img_2} shows the picture, \
+{error} quotes the last error. Answer in the language of the request.
+The skills:
+"""
+MOST_OBJECTS = 20  # opening braces that are tried before the text counts as babble
+
+
+def render(view: PlanView, *, system: SystemText = "differences") -> list[Message]:
+    """Write a session as messages; a longer session begins with the messages of the shorter.
+
+    Args:
+        view: The session so far.
+        system: "differences" lists only what the built-in catalogue does not have (for planners
+            that were trained on it), "full" explains the format and lists every skill.
+    """
+    skills, shown = view.skills, Shown()
+    text = FULL + skills.prompt() if system == "full" else _differences(skills)
+    messages = [Message(role="system", parts=(TextPart(text=text),))]
+    for turn in view.turns:
+        messages.append(_request(turn, view.artifacts, shown))
+        for step in turn.steps:
+            messages += _step(step, turn, view, shown)
+        if turn.reason != "running" and messages[-1].role != "assistant":
+            closing = Decision(thought="", answer=turn.answer)
+            messages.append(_said(write(closing, skills), supervised=False))
+    return messages
+
+
+def write(decision: Decision, skills: SkillRegistry | None = None) -> str:
+    """Write what a planner says in one step.
+
+    Words that can be copied from the request start with a space inside the quotes, so that they
+    split into the same tokens there and here; handles and choices do not.
+    """
+    said: dict[str, Any] = {"thought": decision.thought}
+    if decision.calls:
+        said["actions"] = [
+            {"skill": call.skill, "args": _spaced(call, skills)} for call in decision.calls
+        ]
+    else:
+        said["answer"] = decision.answer or ""
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+
+
+def parse(text: str, ids: Iterator[str]) -> Decision:
+    """Read what a planner said; words or fences around the JSON are passed over.
+
+    Args:
+        text: The raw output.
+        ids: Where the ids of the calls come from.
+    """
+    said = _tidy(_object(text))
+    thought = said.get("thought", "")
+    if not isinstance(thought, str):
+        raise PlannerError(f'"thought" must be a string, got {_short(thought)}. {WANTED}')
+    if actions := said.get("actions"):
+        return Decision(thought=thought, calls=tuple(_calls(actions, ids)))
+    answer = said.get("answer")
+    if not isinstance(answer, str) or not answer:
+        raise PlannerError(f'Neither "actions" nor a worded "answer" in {_short(said)}. {WANTED}')
+    return Decision(thought=thought, answer=answer)
+
+
+def is_words(parameter: Parameter) -> bool:
+    """Whether an argument is free text, rather than a handle, a choice or a number."""
+    return not parameter.kinds and _takes_words(parameter.json_schema)
+
+
+def _request(turn: Turn, artifacts: Artifacts, shown: Shown) -> Message:
+    parts: list[TextPart | ImagePart] = []
+    for handle in turn.images:
+        same = _show(handle, artifacts, parts, shown)
+        parts.append(TextPart(text=f"{handle}{same} "))
+    for handle in turn.pointers:
+        parts.append(TextPart(text=f"{handle} on {pointed_at(artifacts[handle])} "))
+    parts.append(TextPart(text=turn.message))
+    return Message(role="user", parts=tuple(parts))
+
+
+def _step(step: Step, turn: Turn, view: PlanView, shown: Shown) -> Iterator[Message]:
+    taught = turn.by == "planner"
+    if step.raw:
+        yield _said(step.raw, supervised=False)
+        yield _told(step.observations, view.artifacts, shown)
+    elif step.actions:
+        decision = Decision(thought=step.thought, calls=step.actions)
+        yield _said(write(decision, view.skills), supervised=taught)
+        yield _told(step.observations, view.artifacts, shown)
+    else:
+        answer = turn.answer if step.answer is None else step.answer
+        decision = Decision(thought=step.thought, answer=answer)
+        yield _said(write(decision), supervised=taught and step.answer is not None)
+
+
+def _told(observations: Sequence[Observation], artifacts: Artifacts, shown: Shown) -> Message:
+    parts: list[TextPart | ImagePart] = []
+    for index, seen in enumerate(observations):
+        end = "\n" if index + 1 < len(observations) else ""
+        if seen.handle is not None:
+            same = _show(seen.handle, artifacts, parts, shown)
+            parts.append(TextPart(text=f"{seen.handle} = {seen.skill}: {seen.text}{same}{end}"))
+        else:
+            what = f"{seen.skill} failed: " if seen.skill else ""
+            parts.append(TextPart(text=f"{what}{seen.text}{end}"))
+    return Message(role="observation", parts=tuple(parts))
+
+
+def _said(text: str, *, supervised: bool) -> Message:
+    return Message(role="assistant", parts=(TextPart(text=text),), supervised=supervised)
+
+
+def _show(
+    handle: str, artifacts: Artifacts, parts: list[TextPart | ImagePart], shown: Shown
+) -> str:
+    """Add a picture that is new; for one that was shown before, return what to say instead."""
+    value = artifacts[handle].value
+    if not isinstance(value, Image):
+        return ""
+    if value.digest in shown:
+        return f" (same as {shown[value.digest]})"
+    shown[value.digest] = handle
+    parts.append(ImagePart(pixels=value.rgb(), digest=value.digest))
+    return ""
+
+
+@cache
+def _catalogue() -> SkillRegistry:
+    return default_registry()
+
+
+def _differences(skills: SkillRegistry) -> str:
+    added, removed = skills.differences(_catalogue())
+    lines = [f"+ {spec.signature()}: {spec.description}" for spec in added]
+    return "\n".join([*lines, *(f"- {name}" for name in removed)])
+
+
+def _spaced(call: Call, skills: SkillRegistry | None) -> dict[str, JsonValue]:
+    spec = skills[call.skill] if skills is not None and call.skill in skills else None
+    words = {p.name for p in spec.parameters if is_words(p)} if spec else set()
+    return {name: _space(arg) if name in words else arg for name, arg in call.args.items()}
+
+
+def _space(value: JsonValue) -> JsonValue:
+    if isinstance(value, list):
+        return [_space(item) for item in value]
+    return f" {value}" if isinstance(value, str) else value
+
+
+def _takes_words(schema: Mapping[str, Any]) -> bool:
+    if "enum" in schema or "const" in schema:
+        return False
+    inner = (*schema.get("anyOf", ()), schema.get("items", {}))
+    return schema.get("type") == "string" or any(map(_takes_words, filter(None, inner)))
+
+
+def _calls(actions: JsonValue, ids: Iterator[str]) -> Iterator[Call]:
+    if not isinstance(actions, list):
+        raise PlannerError(f'"actions" must be a list, got {_short(actions)}. {WANTED}')
+    for action in actions:
+        skill = action.get("skill") if isinstance(action, dict) else None
+        args = action.get("args", {}) if isinstance(action, dict) else None
+        if not isinstance(skill, str) or not skill or not isinstance(args, dict):
+            raise PlannerError(
+                f'An action is {{"skill":"…","args":{{…}}}}, got {_short(action)}. {WANTED}'
+            )
+        yield Call(id=next(ids), skill=skill, args=args)
+
+
+def _object(text: str) -> dict[str, JsonValue]:
+    """Find the first object that has one of our keys; say why there is none."""
+    decoder = json.JSONDecoder(strict=False, parse_constant=_refuse, parse_float=_finite)
+    problem = "There is no JSON object" if text.strip() else "The output is empty"
+    start = text.find("{")
+    for attempt in range(MOST_OBJECTS):
+        if start < 0:
+            break
+        try:
+            found, end = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError) as error:
+            problem = problem if attempt else f"The JSON cannot be read: {error}"
+            end = start + 1
+        else:
+            if found.keys() & {"thought", "actions", "answer"}:
+                return dict(found)
+            problem = f"The JSON has the keys {', '.join(map(repr, found)) or 'of nothing'}"
+        start = text.find("{", end)
+    raise PlannerError(f"{problem}. Got {_short(text)}. {WANTED}")
+
+
+def _tidy(value: Any) -> Any:
+    """Strip strings and mend halves of characters, at any depth."""
+    if isinstance(value, str):
+        return value.strip().encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_tidy(item) for item in value]
+    if isinstance(value, dict):
+        return {_tidy(key): _tidy(item) for key, item in value.items()}
+    return value
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(f"{word} is not a JSON number")
+
+
+def _finite(word: str) -> float:
+    if not isfinite(number := float(word)):
+        raise ValueError(f"{word} is too big")
+    return number
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return repr(text if len(text) <= 120 else f"{text[:80]}…{text[-30:]}")

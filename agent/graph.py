@@ -1,0 +1,257 @@
+"""The loop as a graph: plan → act → plan … → answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
+
+from llava_plus.errors import LlavaPlusError
+from llava_plus.skills import Call, Observation, Runtime
+
+from .closing import closing_words
+from .draft import Draft
+from .events import ActionFinished, ActionProposed, ActionStarted, Event, StepStarted
+from .failures import explain, failed_calls, key, last_error, not_again, stopped, unkept
+from .halt import GRACE, Halt, HaltedError
+from .planner import Decision, Planner, PlannerError, PlanView
+from .trace import Reason, Step, Turn
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableConfig
+    from langgraph.graph.state import CompiledStateGraph
+
+LONGEST_RAW = 600  # characters kept of an output that could not be read
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one request may cost; whatever is reached first ends it."""
+
+    steps: int = 8
+    seconds: float | None = 120
+    actions: int = 16  # in one step
+
+
+class State(TypedDict, total=False):
+    """What travels through the graph."""
+
+    turn: Turn
+    decision: Decision | None
+    reason: Reason | None  # why to stop; None means go on
+    problem: str
+    draft: Draft | None
+    began: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loop:
+    """One turn's nodes, and what they work with."""
+
+    planner: Planner | None  # None where a person chose the call
+    runtime: Runtime
+    view: PlanView  # of the turns before
+    limits: Limits
+    halt: Halt
+
+    def graph(self) -> CompiledStateGraph[State, None, State, State]:
+        """Connect the nodes; langgraph is imported here and not before."""
+        from langgraph.graph import END, START, StateGraph
+
+        graph = StateGraph(State)
+        graph.add_node("plan", self.plan)
+        graph.add_node("act", self.act)
+        graph.add_node("answer", self.answer)
+        graph.add_conditional_edges(START, _next, ["plan", "act"])
+        graph.add_conditional_edges("plan", _next, ["plan", "act", "answer"])
+        graph.add_conditional_edges("act", _next, ["plan", "answer"])
+        graph.add_edge("answer", END)
+        return graph.compile()
+
+    async def run(self, turn: Turn, decision: Decision | None) -> AsyncGenerator[Event | Turn]:
+        """Yield events as they happen, and the turn as far as it has come after each node."""
+        start: State = {"turn": turn, "decision": decision, "began": self.halt.began}
+        config: RunnableConfig = {"recursion_limit": 2 * self.limits.steps + 8}
+        stream = self.graph().astream(start, config, stream_mode=["custom", "values"])
+        async with aclosing(cast("AsyncGenerator[Any]", stream)) as happenings:
+            async for mode, item in happenings:
+                yield item if mode == "custom" else item["turn"]
+
+    async def plan(self, state: State) -> State:
+        """Ask the planner what to do next."""
+        write, turn, began = _writer(), state["turn"], time.monotonic()
+        write(StepStarted(index=len(turn.steps)))
+        draft = Draft(write, self.view.artifacts, last_error(turn))
+        after: State = {"turn": turn, "draft": draft, "began": began, "decision": None}
+        try:
+            decision = await self.halt.guard(self._decide(turn, draft))
+        except PlannerError as error:
+            return self._unreadable(after, str(error))
+        except HaltedError:
+            return after | _broken_off(turn, draft, began, self.halt.reason or "cancelled")
+        except Exception as error:
+            if self.halt.reason:
+                return after | _broken_off(turn, draft, began, self.halt.reason)
+            problem = explain(error)
+            return after | _broken_off(turn, draft, began, "error", problem)
+        draft.decide(decision)
+        if decision.calls:
+            return after | {"decision": decision}
+        draft.answer = decision.answer or ""
+        step = Step(thought=decision.thought, answer=draft.answer, seconds=_since(began))
+        return after | {"turn": _with(turn, step), "reason": "answered"}
+
+    async def act(self, state: State) -> State:
+        """Run what the planner decided, and note what came of it."""
+        write, turn, decision = _writer(), state["turn"], state["decision"]
+        assert decision is not None
+        for call in decision.calls:
+            write(ActionProposed(call=call))
+        failed = failed_calls(turn)
+        fresh = [call for call in decision.calls if key(call) not in failed]
+        for call in fresh:
+            write(ActionStarted(call=call))
+        seen = {one.call_id: one for one in await self._run(fresh)}
+        for call in decision.calls:
+            if call.id not in seen:
+                seen[call.id] = not_again(call, failed[key(call)][0])
+            handle = seen[call.id].handle
+            artifact = None if handle is None else self.view.artifacts[handle]
+            write(ActionFinished(call=call, observation=seen[call.id], artifact=artifact))
+        step = Step(
+            thought=decision.thought,
+            actions=decision.calls,
+            observations=tuple(seen[call.id] for call in decision.calls),
+            seconds=_since(state["began"]),
+        )
+        reason, problem = self._verdict(turn, step, failed)
+        return {
+            "turn": _with(turn, step),
+            "decision": None,
+            "draft": None,
+            "reason": reason,
+            "problem": problem,
+        }
+
+    async def answer(self, state: State) -> State:
+        """Finish the turn: the planner's answer, or why there is none and what there is so far."""
+        turn, reason = state["turn"], state.get("reason") or "error"
+        draft = state.get("draft") or Draft(_writer(), self.view.artifacts, last_error(turn))
+        words = draft.answer
+        if turn.by == "person" and reason == "answered":
+            words = "\n".join(f"{{{one.handle}}}" for one in turn.steps[-1].observations)
+        elif reason != "answered":
+            closing = closing_words(
+                turn,
+                reason,
+                problem=state.get("problem", ""),
+                steps=self.limits.steps,
+                seconds=self.limits.seconds,
+            )
+            words = f"{words}\n\n{closing}" if words else closing
+        text, cited = draft.close(words)
+        done = {"answer": text, "cited": cited, "reason": reason}
+        return {"turn": turn.model_copy(update=done)}
+
+    async def _decide(self, turn: Turn, draft: Draft) -> Decision:
+        assert self.planner is not None
+        view = replace(self.view, turns=(*self.view.turns, turn))
+        decision: Decision | None = None
+        async for piece in self.planner.plan(view):
+            if isinstance(piece, Decision):
+                decision = piece
+            else:
+                draft.feed(piece)
+        if decision is None:
+            raise RuntimeError(f"planner {self.planner.name} ended without a decision")
+        if not decision.calls and not (decision.answer or "").strip():
+            raise PlannerError("You neither called a skill nor answered. Do one of the two.")
+        if len(decision.calls) > self.limits.actions:
+            raise PlannerError(
+                f"You made {len(decision.calls)} calls in one step; "
+                f"at most {self.limits.actions} are allowed. Make fewer."
+            )
+        return replace(decision, calls=_told_apart(decision.calls, view))
+
+    def _unreadable(self, after: State, problem: str) -> State:
+        """Tell the planner once what was wrong; the second time, end."""
+        turn, draft = after["turn"], after["draft"]
+        assert draft is not None
+        first = not any(step.raw for step in turn.steps)
+        raw = draft.raw[:LONGEST_RAW] or "(nothing)"
+        told = Observation(call_id="", skill="", ok=False, text=problem, error="skill")
+        step = Step(
+            thought=draft.thought, raw=raw, observations=(told,), seconds=_since(after["began"])
+        )
+        reason: Reason | None = None if first else "error"
+        if first and len(turn.steps) + 1 >= self.limits.steps:
+            reason = "steps"
+        problem = f"The planner's output could not be read, twice. {problem}"
+        return after | {"turn": _with(turn, step), "reason": reason, "problem": problem}
+
+    async def _run(self, calls: list[Call]) -> list[Observation]:
+        if not calls:
+            return []
+        work = self.runtime.run_many(calls, cancel=self.halt.event)
+        try:
+            return list(await self.halt.guard(work, grace=GRACE))
+        except HaltedError:
+            return [stopped(call) for call in calls]
+        except LlavaPlusError as error:  # such as a full disk
+            return [unkept(call, str(error)) for call in calls]
+
+    def _verdict(
+        self, turn: Turn, step: Step, failed: dict[str, list[Observation]]
+    ) -> tuple[Reason | None, str]:
+        """Say whether the turn has to end after this step, and for what problem."""
+        if self.halt.reason:
+            return self.halt.reason, ""
+        if turn.by == "person":
+            bad = [one.text for one in step.observations if not one.ok]
+            return ("error", "\n".join(bad)) if bad else ("answered", "")
+        for call in step.actions:
+            if len(before := failed.get(key(call), [])) > 1:
+                return "error", f"{call.skill} failed the same way again: {before[0].text}"
+        return ("steps" if len(turn.steps) + 1 >= self.limits.steps else None), ""
+
+
+def _next(state: State) -> Literal["plan", "act", "answer"]:
+    if state.get("reason"):
+        return "answer"
+    return "act" if state.get("decision") else "plan"
+
+
+def _writer() -> Callable[[Event], None]:
+    from langgraph.config import get_stream_writer
+
+    return get_stream_writer()
+
+
+def _with(turn: Turn, step: Step) -> Turn:
+    return turn.model_copy(update={"steps": (*turn.steps, step)})
+
+
+def _since(began: float) -> float:
+    return round(time.monotonic() - began, 3)
+
+
+def _broken_off(turn: Turn, draft: Draft, began: float, reason: Reason, problem: str = "") -> State:
+    """End the turn in the middle of a plan, and keep what was written of it."""
+    if draft.raw:
+        turn = _with(turn, Step(thought=draft.thought, seconds=_since(began)))
+    return {"turn": turn, "reason": reason, "problem": problem}
+
+
+def _told_apart(calls: tuple[Call, ...], view: PlanView) -> tuple[Call, ...]:
+    """Give new ids to calls whose ids were used before in the session."""
+    steps = [step for turn in view.turns for step in turn.steps]
+    used = {call.id for step in steps for call in step.actions}
+    fresh = (name for name in view.call_ids() if name not in used)
+    apart: list[Call] = []
+    for call in calls:
+        new = call if call.id not in used else call.model_copy(update={"id": next(fresh)})
+        used.add(new.id)
+        apart.append(new)
+    return tuple(apart)

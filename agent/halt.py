@@ -1,0 +1,78 @@
+"""Ending a turn early: by the person, from any thread, or by the clock."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Coroutine
+from typing import Any, Literal, TypeVar
+
+T = TypeVar("T")
+GRACE = 2.0  # seconds that cancelled work gets to tidy up before it is left behind
+
+
+class HaltedError(Exception):
+    """The work was given up because the turn has to end."""
+
+
+class Halt:
+    """One turn's stop switch; the first reason stays.
+
+    ``event`` is what planners and skills look at from their threads. Not covered: a planner that
+    blocks the event loop and ignores ``event``.
+    """
+
+    def __init__(self, seconds: float | None) -> None:
+        self.event = threading.Event()
+        self.reason: Literal["cancelled", "time"] | None = None
+        self.began = time.monotonic()
+        self.deadline = None if seconds is None else self.began + seconds
+        self._loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
+        self._lock = threading.Lock()
+        self._timer = None if seconds is None else self._loop.call_later(seconds, self.set, "time")
+
+    def set(self, reason: Literal["cancelled", "time"] = "cancelled") -> None:
+        """End the turn, from whatever thread."""
+        with self._lock:
+            self.reason = self.reason or reason
+        self.event.set()
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    def elapsed(self) -> float:
+        """Return the seconds that the turn has taken."""
+        return round(time.monotonic() - self.began, 3)
+
+    def close(self) -> None:
+        """Stop the clock."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def guard(self, work: Coroutine[Any, Any, T], grace: float = 0.0) -> T:
+        """Await work, or cancel it and raise `HaltedError` when the turn has to end.
+
+        Args:
+            work: What to await.
+            grace: Seconds in which work that looks at ``event`` may still end by itself.
+        """
+        task = asyncio.ensure_future(work)
+        wake = asyncio.ensure_future(self._wake.wait())
+        try:
+            await asyncio.wait({task, wake}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done() and grace:
+                await asyncio.wait({task}, timeout=grace)
+            if task.done():
+                return task.result()
+            raise HaltedError
+        finally:
+            wake.cancel()
+            if not task.done():
+                task.cancel()
+                task.add_done_callback(_forget)
+                await asyncio.wait({task}, timeout=GRACE)
+
+
+def _forget(task: asyncio.Task[Any]) -> None:
+    """Take note of how abandoned work ended, so that asyncio does not complain."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,1 @@
+"""Planners that run a model; each is imported where it is loaded."""
