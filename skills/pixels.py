@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -92,6 +92,13 @@ class Image:
 
     def __hash__(self) -> int:
         return hash(self.digest)
+
+    def __reduce__(self) -> tuple[Callable[..., Image], tuple[Any, ...]]:
+        return _restored, (self.pixels, dict(self.meta))  # as it travels between processes
+
+
+def _restored(pixels: NDArray[np.uint8], meta: dict[str, str]) -> Image:
+    return Image(pixels, meta=meta)
 
 
 def _unwritable(array: NDArray[Any]) -> NDArray[np.uint8]:

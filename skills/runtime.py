@@ -14,9 +14,10 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter
 
-from llava_plus.errors import LlavaPlusError, SkillError
+from llava_plus.errors import LlavaPlusError
 
 from .arguments import resolve
+from .pixels import Image
 from .registry import SkillRegistry
 from .spec import SkillSpec, shown_kinds
 from .store import Artifacts
@@ -113,7 +114,10 @@ class Runtime:
             if value is None:
                 value = await _run(spec, args, cancel)
                 self._remember(key, value)
-        except SkillError as error:
+            if isinstance(value, Image):  # writing a file takes a while, others go on meanwhile
+                await asyncio.to_thread(self.artifacts.store.put, value)
+        except LlavaPlusError as error:
+            value = None
             facts |= {"error": "skill", "text": str(error)}
         except _Failed as failed:
             facts |= {"error": failed.error, "text": str(failed)}

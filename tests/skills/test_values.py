@@ -1,4 +1,5 @@
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -170,6 +171,15 @@ def test_nobody_can_write_to_the_pixels_of_an_image():
         image.pixels[0, 0] = 255
     with pytest.raises(ValueError, match="WRITEABLE"):
         image.pixels.setflags(write=True)
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: value.kind)
+def test_every_value_can_travel_between_processes(value):
+    again = pickle.loads(pickle.dumps(value))
+    assert again == value
+    if isinstance(again, Image):
+        with pytest.raises(ValueError, match="WRITEABLE"):
+            again.pixels.setflags(write=True)
 
 
 @pytest.mark.parametrize(
