@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, Literal, TypeVar
 
 T = TypeVar("T")
@@ -36,7 +37,7 @@ class Halt:
         with self._lock:
             self.reason = self.reason or reason
         self.event.set()
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):  # the loop is closed, the turn is over
             self._loop.call_soon_threadsafe(self._wake.set)
 
     def elapsed(self) -> float:
@@ -55,6 +56,9 @@ class Halt:
             work: What to await.
             grace: Seconds in which work that looks at ``event`` may still end by itself.
         """
+        if self.event.is_set():
+            work.close()
+            raise HaltedError
         task = asyncio.ensure_future(work)
         wake = asyncio.ensure_future(self._wake.wait())
         try:

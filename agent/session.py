@@ -83,7 +83,7 @@ class Session:
         message = message.encode("utf-8", "replace").decode("utf-8").strip()
         if not message:
             raise SetupError("The request is empty. Write what to do or what you want to know.")
-        with self._alone():
+        with self._alone() as halt:
             pictures = await asyncio.to_thread(self._load, images)
             if pointers and not (pictures or self.artifacts.handles("image")):
                 raise SetupError("There is no picture to point at. Add one.")
@@ -91,18 +91,18 @@ class Session:
             for pointer in pointers:
                 self._point(self.artifacts.handles("image")[-1], pointer)
             turn = Turn(message=message, images=added, pointers=self._take_pointers())
-            async with aclosing(self._play(turn, None)) as events:
+            async with aclosing(self._play(turn, None, halt)) as events:
                 async for event in events:
                     yield event
 
     async def call(self, skill: str, args: dict[str, JsonValue]) -> AsyncGenerator[Event]:
         """Run one skill as a person wants it, without the planner; it is a turn like others."""
-        with self._alone():
+        with self._alone() as halt:
             turn = Turn(
                 message=write_call(skill, args), pointers=self._take_pointers(), by="person"
             )
             call = Call(id=next(self._view(turn).call_ids()), skill=skill, args=args)
-            async with aclosing(self._play(turn, Decision(calls=(call,)))) as events:
+            async with aclosing(self._play(turn, Decision(calls=(call,)), halt)) as events:
                 async for event in events:
                     yield event
 
@@ -159,9 +159,10 @@ class Session:
             deadline=None if halt is None else halt.deadline,
         )
 
-    async def _play(self, turn: Turn, decision: Decision | None) -> AsyncGenerator[Event]:
+    async def _play(
+        self, turn: Turn, decision: Decision | None, halt: Halt
+    ) -> AsyncGenerator[Event]:
         """Run the graph and hand on its events; the turn is kept however this ends."""
-        halt = self._halt = Halt(self._limits.seconds)
         loop = Loop(
             planner=self._planner,
             runtime=self._runtime,
@@ -182,20 +183,22 @@ class Session:
             raise
         finally:
             halt.set()
-            halt.close()
-            self._halt = None
             reason = reason if turn.reason == "running" else turn.reason
             turn = turn.model_copy(update={"reason": reason, "seconds": halt.elapsed()})
             self._turns += (turn,)
         yield Finished(turn=turn, trace=self.trace)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self) -> Iterator[Halt]:
+        """Begin a request: no other one runs beside it, and `stop` ends it from now on."""
         if not self._busy.acquire(blocking=False):
             raise SetupError("This session is busy with another request. Wait for it, or stop it.")
+        halt = self._halt = Halt(self._limits.seconds)
         try:
-            yield
+            yield halt
         finally:
+            halt.close()
+            self._halt = None
             self._busy.release()
 
 

@@ -67,8 +67,9 @@ def render(view: PlanView, *, system: SystemText = "differences") -> list[Messag
 def write(decision: Decision, skills: SkillRegistry | None = None) -> str:
     """Write what a planner says in one step.
 
-    Words that can be copied from the request start with a space inside the quotes, so that they
-    split into the same tokens there and here; handles and choices do not.
+    Arguments come in the signature's order. Words that can be copied from the request start with
+    a space inside the quotes, so that they split into the same tokens there and here; handles and
+    choices do not.
     """
     said: dict[str, Any] = {"thought": decision.thought}
     if decision.calls:
@@ -173,9 +174,16 @@ def _differences(skills: SkillRegistry) -> str:
 
 
 def _spaced(call: Call, skills: SkillRegistry | None) -> dict[str, JsonValue]:
+    """Return the arguments in the signature's order, words with a space before them."""
     spec = skills[call.skill] if skills is not None and call.skill in skills else None
-    words = {p.name for p in spec.parameters if is_words(p)} if spec else set()
-    return {name: _space(arg) if name in words else arg for name, arg in call.args.items()}
+    if spec is None:
+        return call.args
+    known = {p.name: is_words(p) for p in spec.parameters}
+    ordered = [name for name in known if name in call.args]
+    ordered += [name for name in call.args if name not in known]
+    words = {name for name, free in known.items() if free}
+    args = call.args
+    return {name: _space(args[name]) if name in words else args[name] for name in ordered}
 
 
 def _space(value: JsonValue) -> JsonValue:

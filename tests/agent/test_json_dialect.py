@@ -49,6 +49,9 @@ def test_words_start_with_a_space_and_handles_and_choices_do_not():
         '{"region":"boxes_1","by":"left","nth":2,"label":" red car"}}]}'
     )
     assert json.parse(written, ids()).calls[0].args == args
+    backwards = Call(id="a", skill="select", args=dict(reversed(args.items())))
+    again = Decision(thought="Left.", calls=(backwards,))
+    assert json.write(again, SkillRegistry([select])) == written
 
 
 def test_an_answer_is_compact_and_keeps_its_letters():

@@ -1,6 +1,7 @@
 """A request from beginning to end."""
 
 import asyncio
+import io
 import threading
 import time
 
@@ -21,7 +22,7 @@ from llava_plus.agent import (
     ThoughtDelta,
 )
 from llava_plus.errors import ImageError, SetupError
-from llava_plus.skills import Boxes, Call, Points
+from llava_plus.skills import Boxes, Call, Image, Points
 
 BABBLE = '{"thought":"hm","act'
 
@@ -159,6 +160,40 @@ def test_stopping_an_idle_session_does_nothing(session):
     chat = session("ok")
     chat.stop()
     assert chat.run_sync("go").turns[0].answer == "ok"
+
+
+def test_stopping_while_pictures_are_read_is_not_forgotten(session, picture, events_of):
+    class SlowFile(io.BytesIO):
+        def read(self, *size):
+            chat.stop()
+            return super().read(*size)
+
+    file = io.BytesIO()
+    Image.from_array(picture).to_pil().save(file, "PNG")
+    chat = session("never")
+    events = events_of(chat.run("go", [SlowFile(file.getvalue())]))
+    assert (events[-1].turn.reason, events[-1].turn.images) == ("cancelled", ("img_1",))
+
+
+def test_a_planner_that_does_not_listen_does_not_hold_up_the_stream(session):
+    class Deaf:
+        name = "deaf"
+
+        async def plan(self, view):
+            await asyncio.to_thread(time.sleep, 1.5)
+            yield Decision(answer="late")
+
+    chat = session(planner=Deaf())
+
+    async def times():
+        begun = time.monotonic()
+        threading.Timer(0.2, chat.stop).start()
+        events = [event async for event in chat.run("go")]
+        return events[-1].turn.reason, time.monotonic() - begun
+
+    reason, seconds = asyncio.run(times())
+    assert reason == "cancelled"
+    assert seconds < 1
 
 
 def test_closing_the_stream_keeps_the_turn_as_cancelled(session, picture):
