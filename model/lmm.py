@@ -107,6 +107,7 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
         past_key_values: Cache | None = None,
         use_cache: bool | None = None,
         logits_to_keep: int | Tensor = 0,
+        labelled_only: bool = False,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
         """Logits of the next token, and the loss where labels are given.
@@ -122,6 +123,8 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
             past_key_values: The cache of an earlier call of this model.
             use_cache: Whether to return a cache; by default only where nothing is trained.
             logits_to_keep: How many last positions get logits (0: all), or which positions.
+            labelled_only: Give the loss alone, from the positions that have a label; for decoders
+                whose logits are the plain product with the output embeddings.
             **kwargs: Handed to the decoder.
         """
         if pixel_values is not None and image_features is None:
@@ -142,6 +145,8 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
             shifted = torch.cat([before, inputs_embeds[:, :-1]], dim=1)
             share = (position_ids != 0).unsqueeze(-1) * self.previous_share
             inputs_embeds = inputs_embeds + shifted * share.to(inputs_embeds.dtype)
+        if labelled_only and labels is not None:
+            return self._labelled_loss(inputs_embeds, labels, attention_mask, position_ids)
         output = self.decoder(
             inputs_embeds=inputs_embeds,
             attention_mask=attention_mask,
@@ -154,6 +159,24 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
         if labels is not None:
             output.loss = _next_token_loss(output.logits, labels, kwargs.get("num_items_in_batch"))
         return cast("CausalLMOutputWithPast", output)
+
+    def _labelled_loss(
+        self,
+        inputs_embeds: Tensor,
+        labels: Tensor,
+        attention_mask: Tensor | None,
+        position_ids: Tensor,
+    ) -> CausalLMOutputWithPast:
+        hidden = self.decoder.base_model(
+            inputs_embeds=inputs_embeds,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            use_cache=False,
+        ).last_hidden_state  # (batch, position, dim)
+        kept = labels[:, 1:] != -100
+        logits = self.get_output_embeddings()(hidden[:, :-1][kept])  # (label, vocabulary)
+        loss = functional.cross_entropy(logits.float(), labels[:, 1:][kept])
+        return CausalLMOutputWithPast(loss=cast("torch.FloatTensor", loss))
 
     @staticmethod
     def _embedding_before(embeds: Tensor, cache: Cache | None, past: int) -> Tensor:

@@ -67,11 +67,16 @@ class LMMProcessor:
         self._lock = Lock()
 
     def encode(
-        self, conversation: Conversation, add_generation_prompt: bool = False
+        self,
+        conversation: Conversation,
+        add_generation_prompt: bool = False,
+        *,
+        with_pixels: bool = True,
     ) -> dict[str, Any]:
         """Turn a conversation into ids and labels (lists) and pixels (image, 3, size, size).
 
-        Labels are the ids where something is learned, -100 elsewhere.
+        Labels are the ids where something is learned, -100 elsewhere. Without pixels, pictures only
+        take their placeholders.
         """
         ids: list[int] = []
         labels: list[int] = []
@@ -82,7 +87,7 @@ class LMMProcessor:
             tokens = self._tokens(segment)
             ids += tokens
             labels += tokens if segment.supervised else [-100] * len(tokens)
-            if segment.image is not None:
+            if segment.image is not None and with_pixels:
                 pixels.append(self.pixels(segment.image))
         empty = np.zeros((0, 3, self.image_size, self.image_size), np.float32)
         return {
@@ -111,17 +116,18 @@ class LMMProcessor:
             if key in self._ready:
                 self._ready.move_to_end(key)
                 return self._ready[key]
-        square = Image.fromarray(image.pixels).resize(
-            (self.image_size, self.image_size), Image.Resampling.BICUBIC, reducing_gap=3.0
-        )
-        values = np.asarray(square, np.float32) / 255  # (size, size, 3)
-        mean, std = np.array(self.image_mean, np.float32), np.array(self.image_std, np.float32)
-        ready: Pixels = np.ascontiguousarray(((values - mean) / std).transpose(2, 0, 1))
+        ready = self.normalized(squared(image.pixels, self.image_size)[None])[0]
         with self._lock:
             self._ready[key] = ready
             if len(self._ready) > _KEPT:
                 self._ready.popitem(last=False)
         return ready
+
+    def normalized(self, squares: NDArray[np.uint8]) -> Pixels:
+        """Squares (image, size, size, 3) as a tower reads them: (image, 3, size, size)."""
+        values = squares.astype(np.float32) / 255
+        mean, std = np.float32(self.image_mean), np.float32(self.image_std)
+        return np.ascontiguousarray(((values - mean) / std).transpose(0, 3, 1, 2))
 
     def save_pretrained(self, path: str | Path) -> None:
         """Write the tokenizer's files and ``processor.json`` into a directory."""
@@ -146,6 +152,14 @@ class LMMProcessor:
             )
         tokenizer = PreTrainedTokenizerFast.from_pretrained(str(path))
         return cls(tokenizer, **json.loads(file.read_text()))
+
+
+def squared(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """A whole picture (height, width, 3) squeezed to (size, size, 3)."""
+    square = Image.fromarray(pixels).resize(
+        (size, size), Image.Resampling.BICUBIC, reducing_gap=3.0
+    )
+    return np.asarray(square)
 
 
 def digest(image: ImagePart) -> str:

@@ -1,0 +1,240 @@
+"""Make the bundled planner from its seed: data, tokenizer, training.
+
+    make nano            # or: python -m llava_plus.data_gen.nano --recipe recipes/nano.yaml
+
+Every step writes into ``runs/nano`` and is skipped when it is there already, so a killed run goes on.
+"""
+
+import argparse
+import logging
+import random
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from llava_plus.agent import PlanView
+from llava_plus.agent.dialects import json as dialect
+from llava_plus.errors import LlavaPlusError
+from llava_plus.messages import Message
+
+from .grammar import Grammar
+from .nouns import COMMON, Nouns
+from .pictures import Picture, drawn_pictures, photographs
+from .requests import LABEL, Heldout, Request, apart, copied_labels, hand_requests, refilled
+from .traces import make_trace
+
+LOG = logging.getLogger(__name__)
+EVALUATION = Path(__file__).parents[1] / "evals" / "requests.jsonl"
+BOILERPLATE = (
+    '{"thought":"', '","actions":[{"skill":"', '","args":{"image":"', '","args":{"region":"', '"}},{"skill":"',
+    '"}}]}', '","answer":"', '"}', '","label":"', '","region":"', '","prompt":"', ',"strength":', ',"degrees":',
+    ',"brightness":', ',"contrast":', ',"saturation":', ',"sharpness":', ',"grayscale":true', ',"outside":true',
+    ',"invert":true', ',"margin":', '","by":"', ',"nth":', ',"count":', '","flip":"horizontal', '","flip":"vertical',
+    ',"region":"', '","strength":', '","degrees":', '","brightness":', '","contrast":', '","saturation":',
+    '","sharpness":', '","grayscale":true', '","outside":true', '","invert":true', '","margin":', '","nth":',
+    '","count":', '","region":[', '}}]}', '}},{"skill":"', ',"label":"', ',"by":"',
+    *(f"{prefix}_{n}" for prefix in ("img", "boxes", "masks", "lines", "points", "table") for n in range(1, 7)),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """How much of what the data holds; the recipe's ``data``."""
+
+    refills: int = 8  # versions of each request by hand that names something
+    repeats: int = 3  # versions of the others
+    grammar: int = 30_000
+    drawn: int = 240
+    processes: int = 2
+    seed: int = 0
+
+
+def make_requests(sizes: Sizes) -> list[Request]:
+    """All training requests, in random order, apart from what the evaluation asks."""
+    heldout = Heldout.read(EVALUATION)
+    hands = list(apart(hand_requests(), heldout))
+    named = {label for request in hands for label in request.labels}
+    nouns = Nouns.bundled(more=(n for n in named if len(n.split()) < 4), without=heldout.nouns)
+    rng = random.Random(sizes.seed)
+    requests: list[Request] = []
+    for request in hands:
+        requests.append(request)
+        refillable = any(label not in COMMON for label in request.labels)
+        for _ in range(sizes.refills if refillable else sizes.repeats - 1):
+            requests.append(varied(refilled(request, nouns, rng), rng))
+    grammar = Grammar.bundled(nouns).requests(sizes.grammar, seed=sizes.seed + 1)
+    requests += apart(grammar, heldout)
+    requests = [copied_labels(request) for request in requests]
+    rng.shuffle(requests)
+    return requests
+
+
+def varied(request: Request, rng: random.Random) -> Request:
+    """The same words, typed a little differently."""
+    text = request.text
+    if rng.random() < 0.3:
+        text = text[:1].upper() + text[1:] if rng.random() < 0.5 else text.lower()
+    if rng.random() < 0.2:
+        text = text.rstrip(".!?")
+    if rng.random() < 0.15:
+        text = text.replace("'", "")
+    if rng.random() < 0.06 and len(text) > 8:
+        at = rng.randrange(1, len(text) - 2)
+        text = text[:at] + text[at + 1] + text[at] + text[at + 2 :]
+    changed = replace(request, text=text)
+    return changed if all(label.lower() in text.lower() for label in request.labels if label not in COMMON) else request
+
+
+class Wordings:
+    """How people word a plan: to give the earlier turns of a follow-up their words."""
+
+    def __init__(self, requests: Iterable[Request]) -> None:
+        self.by_shape: dict[str, list[tuple[str, str]]] = {}
+        for request in requests:
+            if request.context == "1" and len(request.labels) <= 1:
+                label = request.labels[0] if request.labels else ""
+                if label in request.text:
+                    self.by_shape.setdefault(_shape(request.plan), []).append((request.text, label))
+
+    def draw(self, plan: str, rng: random.Random) -> str:
+        """Words that ask for the plan."""
+        known = self.by_shape.get(_shape(plan))
+        found = LABEL.search(plan)
+        if not known:
+            return f"{plan.partition('(')[0].replace('_', ' ')} {found[2] if found else 'it'}"
+        text, label = rng.choice(known)
+        return text.replace(label, found[2]) if label and found else text
+
+
+def make_conversations(
+    requests: list[Request], pictures: list[Picture], wordings: Wordings, *, seed: int
+) -> Iterator[list[Message]]:
+    """Follow each request's plan on a picture that suits it; what cannot be followed is left out."""
+    for index, request in enumerate(requests):
+        rng = random.Random(f"{seed}:{index}:{request.text}")
+        first, *more = _suiting(request, pictures, rng)
+        earlier = [wordings.draw(plan, rng) for plan in request.context.split(" > ")[1:]]
+        try:
+            trace = make_trace(
+                request, first, more=more, earlier=earlier, named=rng.random() < 0.8, seed=seed
+            )
+        except LlavaPlusError as error:
+            LOG.warning("left out %r: %s", request.text, error)
+            continue
+        view = PlanView(
+            turns=trace.turns, artifacts=trace.artifacts, skills=trace_skills(), cancel=Event()
+        )
+        yield dialect.render(view)
+
+
+def trace_skills() -> Any:
+    """The built-in skills, built once per process."""
+    from .traces import offline_skills
+
+    return offline_skills()
+
+
+def write_data(folder: Path, sizes: Sizes, *, image_size: int) -> None:
+    """Make all conversations, in several processes, and write them as one set of folders."""
+    requests = make_requests(sizes)
+    LOG.info("%d requests", len(requests))
+    work = partial(_write_part, folder=folder, sizes=sizes, image_size=image_size)
+    parts = [(i, requests[i :: sizes.processes]) for i in range(sizes.processes)]
+    if sizes.processes == 1:
+        work(parts[0])
+        return
+    with ProcessPoolExecutor(sizes.processes, mp_context=get_context("spawn")) as pool:
+        list(pool.map(work, parts))
+
+
+def _write_part(part: tuple[int, list[Request]], *, folder: Path, sizes: Sizes, image_size: int) -> None:
+    from llava_plus.model.dataset import PIXELS, ConversationWriter
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("llava_plus.skills").setLevel(logging.CRITICAL)
+    index, requests = part
+    target = folder / f"part_{index}"
+    if (target / PIXELS).exists():
+        return
+    pictures = [*photographs(), *drawn_pictures(sizes.drawn, seed=sizes.seed)]
+    writer = ConversationWriter(target, image_size=image_size)
+    conversations = make_conversations(requests, pictures, Wordings(requests), seed=sizes.seed)
+    for number, conversation in enumerate(conversations, 1):
+        writer.add(conversation)
+        if number % 1000 == 0:
+            LOG.info("part %d: %d of %d conversations", index, number, len(requests))
+    writer.close()
+
+
+def _suiting(request: Request, pictures: list[Picture], rng: random.Random) -> list[Picture]:
+    """Three pictures; mostly ones that hold what the plan looks for."""
+    plan = request.context + request.plan
+    needs = {label for label in COMMON if f'"{label}"' in plan}
+    needs |= {"text"} if "ocr(" in plan else set()
+    needs |= {"code"} if "read_codes(" in plan else set()
+    suiting = [p for p in pictures if needs <= p.holds]
+    if not suiting or rng.random() < 0.12:
+        suiting = pictures
+    return [rng.choice(suiting) for _ in range(3)]
+
+
+def _shape(plan: str) -> str:
+    return re.sub(r'\(img_1, "[^"]+"\)', '(img_1, "{x}")', plan.strip())
+
+
+def make_tokenizer(folders: list[Path], out: Path, *, vocab_size: int) -> None:
+    """Learn the vocabulary from the conversations and save the processor."""
+    from llava_plus.model.dataset import read_conversations
+    from llava_plus.model.processing import LMMProcessor
+    from llava_plus.model.tokenizer import train_tokenizer
+
+    texts = (m.text for folder in folders for c in read_conversations(folder) for m in c)
+    tokenizer = train_tokenizer(texts, vocab_size=vocab_size, boilerplate=BOILERPLATE)
+    LMMProcessor(tokenizer).save_pretrained(out)
+
+
+def main() -> None:
+    """Make data, tokenizer and model."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--recipe", type=Path, default=Path("recipes/nano.yaml"))
+    parser.add_argument("--out", type=Path, default=Path("runs/nano"))
+    parser.add_argument("--install", action="store_true", help="copy the model into the package")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    from llava_plus.model.training import Recipe, train
+
+    recipe = Recipe.read(options.recipe)
+    settings = dict(recipe.data)
+    vocab_size = int(settings.pop("vocab_size", 4096))
+    sizes = Sizes(**settings)
+    data = options.out / "data"
+    write_data(data, sizes, image_size=64)
+    folders = [data / f"part_{index}" for index in range(sizes.processes)]
+    processor = options.out / "processor"
+    if not (processor / "processor.json").exists():
+        make_tokenizer(folders, processor, vocab_size=vocab_size)
+    train(recipe, folders, processor, options.out)
+    if options.install:
+        install(options.out / "model")
+
+
+def install(model: Path) -> None:
+    """Copy a trained model into the package, in half precision."""
+    from llava_plus.model.lmm import LMM
+
+    target = Path(__file__).parents[1] / "model" / "weights" / "nano"
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(model, target)
+    LMM.from_pretrained(model).bfloat16().save_pretrained(target)
+    LOG.info("installed into %s", target)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Names of things: a list by hand, their plurals, and words that nobody has ever heard."""
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "phrases"
+COMMON = ("face", "text", "code")  # what the offline detectors find
+COMMON_WORDS = {
+    "face": (("face", "faces"),) * 6 + (("person's face", "people's faces"), ("human face", "human faces")),
+    "text": (("text", "text"), ("text", "texts"), ("writing", "writing"), ("text", "words")),
+    "code": (("qr code", "qr codes"), ("barcode", "barcodes"), ("QR code", "QR codes"), ("code", "codes")),
+}
+IRREGULAR = {"person": "people", "man": "men", "woman": "women", "child": "children", "foot": "feet"}
+IRREGULAR |= {"tooth": "teeth", "mouse": "mice", "goose": "geese", "leaf": "leaves", "knife": "knives"}
+IRREGULAR |= {"shelf": "shelves", "loaf": "loaves", "scarf": "scarves", "wolf": "wolves", "calf": "calves"}
+IRREGULAR |= {"sheep": "sheep", "fish": "fish", "deer": "deer", "aircraft": "aircraft", "salmon": "salmon"}
+SINGULAR = {many: one for one, many in IRREGULAR.items()}
+SYLLABLES = ("ba", "cro", "din", "fel", "gra", "hum", "jo", "kel", "lup", "mar", "no", "pil", "qua", "ras")
+SYLLABLES += ("sto", "tru", "vel", "wim", "yor", "zan", "bik", "dolt", "esk", "ig", "umb", "olp", "ret")
+
+
+@dataclass(frozen=True)
+class Noun:
+    """A name with its plural."""
+
+    one: str
+    many: str
+
+    @property
+    def a(self) -> str:
+        return ("an " if self.one[:1].lower() in "aeiou" else "a ") + self.one
+
+
+@dataclass(frozen=True)
+class Nouns:
+    """A stock of nouns to draw from."""
+
+    names: tuple[str, ...]
+    invented: float = 0.15  # share of words that nobody has ever heard
+
+    @classmethod
+    def bundled(cls, *, more: Iterable[str] = (), without: Iterable[str] = ()) -> "Nouns":
+        """The list that ships, with names that hands used, without those that are kept for evaluation."""
+        listed = (FOLDER / "nouns.txt").read_text(encoding="utf-8").split("\n")
+        names = {name.strip().lower() for name in (*listed, *more)} - {""} - set(COMMON)
+        left_out = {singular(name) for name in without}
+        return cls(tuple(sorted(name for name in names if singular(name) not in left_out)))
+
+    def draw(self, rng: random.Random, *, common: float = 0.0) -> Noun:
+        """A noun; with probability ``common`` one that the offline detectors find."""
+        if rng.random() < common:
+            one, many = rng.choice(COMMON_WORDS[rng.choice(("face", "face", "text", "code"))])
+            return Noun(one, many)
+        name = _invented(rng) if rng.random() < self.invented else rng.choice(self.names)
+        return Noun(name, plural(name))
+
+
+def plural(name: str) -> str:
+    """The English plural of a noun phrase's last word."""
+    *head, last = name.split(" ")
+    return " ".join([*head, _plural(last)])
+
+
+def singular(name: str) -> str:
+    """The noun phrase with its last word in the singular, as far as spelling tells."""
+    *head, last = name.split(" ")
+    return " ".join([*head, _singular(last)])
+
+
+def _plural(word: str) -> str:
+    if word in IRREGULAR:
+        return IRREGULAR[word]
+    if word.endswith(("s", "x", "ch", "sh", "z")) or word in SINGULAR:
+        return word if word in SINGULAR or word.endswith("s") else word + "es"
+    if len(word) > 2 and word.endswith("y") and word[-2] not in "aeiou":
+        return word[:-1] + "ies"
+    return word + "s"
+
+
+def _singular(word: str) -> str:
+    if word in SINGULAR:
+        return SINGULAR[word]
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 4 and word.endswith(("ches", "shes", "sses", "xes", "zes")):
+        return word[:-2]
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
+
+
+def _invented(rng: random.Random) -> str:
+    return "".join(rng.choice(SYLLABLES) for _ in range(rng.choice((2, 2, 3))))
