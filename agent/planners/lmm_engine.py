@@ -1,0 +1,173 @@
+"""Continuing conversations with our own LMM, keeping what was read before."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+import torch
+from llguidance.hf import from_tokenizer
+from torch import Tensor
+
+from llava_plus.agent.halt import HaltedError
+from llava_plus.agent.planner import PlannerError
+from llava_plus.errors import SetupError
+from llava_plus.messages import Conversation, ImagePart
+from llava_plus.model import LMM, LMMProcessor
+from llava_plus.model.processing import digest
+
+from .engine import MAX_TOKENS, Stats
+from .guide import Guide
+from .memory import Key, Memory, Past, Prompt, read_prompt
+from .output import Output
+
+CHUNK = 512  # tokens read between two looks at the stop switch
+PICTURES = 64  # whose features are kept
+
+
+class LMMEngine:
+    """Greedy (or sampled) decoding for one conversation at a time.
+
+    Only new tokens are read, tokens that the grammar forces are read together with the one before
+    them, and each picture goes through the tower once.
+
+    Args:
+        model: The LMM, on its device.
+        processor: Its processor.
+        max_tokens: When an output is given up as endless.
+        temperature: 0 takes the likeliest token, more samples.
+        seed: Of the samples.
+        sessions: How many conversations stay in memory.
+    """
+
+    def __init__(
+        self,
+        model: LMM,
+        processor: LMMProcessor,
+        *,
+        max_tokens: int = MAX_TOKENS,
+        temperature: float = 0.0,
+        seed: int = 0,
+        sessions: int = 4,
+    ) -> None:
+        self.model = model
+        model.train(False)
+        self.processor = processor
+        self.max_tokens = max_tokens
+        self.temperature = temperature
+        self.stats = Stats()
+        self._random = torch.Generator(model.device).manual_seed(seed)
+        self._memory = Memory(model, sessions)
+        self._features: OrderedDict[str, Tensor] = OrderedDict()
+        self._grammar_tokens = from_tokenizer(processor.tokenizer)
+        self._vocabulary = len(processor.tokenizer)
+
+    @torch.inference_mode()
+    def write(
+        self,
+        conversation: Conversation,
+        *,
+        grammar: str | None,
+        stop: Callable[[], bool],
+        emit: Callable[[str], None],
+    ) -> str:
+        """Write the assistant's next message; see `Engine`."""
+        prompt = read_prompt(conversation, self.processor)
+        self._check_length(prompt)
+        guide = Guide(self._grammar_tokens, grammar) if grammar is not None else None
+        output = Output(self.processor, guide, emit, self.stats)
+        past = self._memory.take(prompt)
+        try:
+            self._write(past, prompt, output, stop)
+        except (HaltedError, PlannerError):
+            self._memory.keep(past)
+            raise
+        except torch.OutOfMemoryError as error:
+            self._memory.clear()
+            self._features.clear()
+            raise SetupError(
+                f"Out of memory on {self.model.device} after {len(prompt.ids)} tokens."
+                " Begin a new session, use a smaller planner, or --device cpu."
+            ) from error
+        self._memory.keep(past)
+        return output.end()
+
+    def _write(self, past: Past, prompt: Prompt, output: Output, stop: Callable[[], bool]) -> None:
+        known = len(past.keys)
+        self.stats.reused += known
+        self.stats.prefilled += len(prompt.ids) - known
+        keys = [*prompt.keys[known:], *output.begin()]
+        features = self._look(prompt.pictures, _holes(keys))
+        logits = self._read(past, keys, features, stop)
+        while not output.done:
+            if len(output.ids) >= self.max_tokens:
+                raise PlannerError(f"The output did not end within {self.max_tokens} tokens.")
+            token = self._choose(logits, output.guide)
+            if token == self.processor.end_token_id:
+                return
+            new = output.take(token)
+            if not output.done:
+                logits = self._read(past, new, None, stop)
+
+    def _read(
+        self, past: Past, keys: Sequence[Key], features: Tensor | None, stop: Callable[[], bool]
+    ) -> Tensor:
+        """Read tokens into the cache; the logits after the last one."""
+        for start in range(0, len(keys), CHUNK):
+            if stop():
+                raise HaltedError
+            part = keys[start : start + CHUNK]
+            hole = self.processor.image_token_id
+            ids = [hole if isinstance(key, tuple) else key for key in part]
+            rows = None
+            if features is not None and (holes := _holes(part)):
+                rows, features = features[:holes], features[holes:]
+            logits = self.model(
+                torch.tensor([ids], device=self.model.device),
+                image_features=rows,
+                past_key_values=past.cache,
+                use_cache=True,
+                logits_to_keep=1,
+            ).logits
+            past.keys += part
+        last: Tensor = logits[0, -1]  # (vocabulary)
+        return last
+
+    def _choose(self, logits: Tensor, guide: Guide | None) -> int:
+        scores = logits[: self._vocabulary].float()  # the rest only fills the matrix up
+        if guide:
+            allowed = torch.from_numpy(guide.mask()).to(scores.device)
+            scores = scores.masked_fill(~allowed, -torch.inf)
+        if not self.temperature:
+            return int(scores.argmax())
+        chances = torch.softmax(scores / self.temperature, dim=-1)
+        return int(torch.multinomial(chances, 1, generator=self._random))
+
+    def _look(self, pictures: Sequence[ImagePart], holes: int) -> Tensor | None:
+        """The features of the last pictures, as many as fill the placeholders (token, dim)."""
+        if not holes:
+            return None
+        wanted = {digest(image): image for image in pictures}
+        names = [digest(image) for image in pictures][-(holes // self.processor.tokens_per_image) :]
+        new = [name for name in dict.fromkeys(names) if name not in self._features]
+        if new:
+            pixels = [torch.from_numpy(self.processor.pixels(wanted[name])) for name in new]
+            encoded = self.model.encode_images(torch.stack(pixels).to(self.model.device))
+            self._features.update(zip(new, encoded, strict=True))
+            self.stats.images += len(new)
+        for name in names:
+            self._features.move_to_end(name)
+        features = torch.cat([self._features[name] for name in names])
+        while len(self._features) > PICTURES:
+            self._features.popitem(last=False)
+        return features
+
+    def _check_length(self, prompt: Prompt) -> None:
+        most = self.model.config.get_text_config().max_position_embeddings - self.max_tokens
+        if len(prompt.ids) > most:
+            raise SetupError(
+                f"The conversation has grown to {len(prompt.ids)} tokens; this planner reads at"
+                f" most {most}. Begin a new session."
+            )
+
+
+def _holes(keys: Sequence[Key]) -> int:
+    return sum(isinstance(key, tuple) for key in keys)

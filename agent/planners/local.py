@@ -1,0 +1,186 @@
+"""The planner that runs a model in this process."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from llava_plus.agent.dialects import json as json_dialect
+from llava_plus.agent.dialects import plus as plus_dialect
+from llava_plus.agent.halt import HaltedError
+from llava_plus.agent.planner import Decision, PlanView
+from llava_plus.errors import SetupError
+from llava_plus.messages import Message
+from llava_plus.model import LMM, LMMProcessor
+
+from .devices import choose_device
+from .engine import Engine, Stats
+from .grammar import call_grammar
+from .hub_engine import HubEngine
+from .lmm_engine import LMMEngine
+
+BUNDLED = Path(__file__).parents[2] / "model" / "weights"  # one folder for each bundled planner
+
+Dialect = Literal["json", "plus"]
+
+
+class LocalPlanner:
+    """Plans with a local model, under a grammar that leaves only calls which can be carried out.
+
+    Work happens in one thread, one request after the other; it stops within a token when the view
+    says so.
+
+    Args:
+        model: Our `LMM`, or any image-text model of transformers.
+        processor: What belongs to it.
+        dialect: "json" (ours) or "plus" (LLaVA-Plus's own format, without a grammar).
+        grammar: Whether to constrain the json dialect.
+        device: Where to run; None leaves the model where it is.
+        name: What traces call this planner.
+        **options: ``max_tokens``, ``temperature``, ``seed``, for our LMM also ``sessions``.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        processor: Any,
+        *,
+        dialect: Dialect = "json",
+        grammar: bool = True,
+        device: str | None = None,
+        name: str = "local",
+        **options: Any,
+    ) -> None:
+        if dialect not in ("json", "plus"):
+            raise SetupError(f"No dialect {dialect!r}. Use json or plus.")
+        if device is not None:
+            place, dtype = choose_device(device)
+            model = model.to(device=place, dtype=dtype)
+        self.name = name
+        self.dialect = dialect
+        self.grammar = grammar and dialect == "json"
+        self._ours = isinstance(processor, LMMProcessor)
+        engine = LMMEngine if self._ours else HubEngine
+        self._engine: Engine = engine(model, processor, **options)
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="planner")
+
+    @classmethod
+    def from_pretrained(
+        cls, path_or_id: str | Path, *, device: str = "auto", **options: Any
+    ) -> "LocalPlanner":
+        """Load a bundled planner ("nano"), a directory, or a model of a hub."""
+        name = str(path_or_id)
+        options = {"name": name, **options}
+        bundled = BUNDLED / name
+        if name == "nano" and not bundled.is_dir():
+            raise SetupError(
+                f"The bundled planner is not there ({bundled}). Install the package again,"
+                " or name a directory with a checkpoint."
+            )
+        if bundled.is_dir() and not Path(name).is_dir():
+            path_or_id = bundled
+        place, dtype = choose_device(device)
+        try:
+            load = _load_ours if _model_type(path_or_id) == "llava_plus_lmm" else _load_other
+            model, processor = load(path_or_id, dtype)
+        except (OSError, ValueError) as error:
+            raise SetupError(
+                f"Cannot load a planner from {name!r}: {error}"
+                " Give a directory or a hub id of an image-text model with safetensors weights."
+            ) from error
+        return cls(model.to(place), processor, **options)
+
+    @property
+    def stats(self) -> Stats:
+        """How much the model has read and written so far."""
+        return self._engine.stats
+
+    async def plan(self, view: PlanView) -> AsyncIterator[str | Decision]:
+        """Yield the output as it is written, then the decision; see `Planner`."""
+        loop = asyncio.get_running_loop()
+        queue: asyncio.Queue[str | Decision | BaseException] = asyncio.Queue()
+        left = threading.Event()
+
+        def emit(item: str | Decision | BaseException) -> None:
+            with suppress(RuntimeError):  # the loop is closed, nobody waits any more
+                loop.call_soon_threadsafe(queue.put_nowait, item)
+
+        def stop() -> bool:
+            late = view.deadline is not None and time.monotonic() > view.deadline
+            return late or left.is_set() or view.cancel.is_set()
+
+        self._worker.submit(self._work, view, stop, emit)
+        try:
+            while True:
+                item = await queue.get()
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+                if isinstance(item, Decision):
+                    return
+        finally:
+            left.set()
+
+    def _work(
+        self,
+        view: PlanView,
+        stop: Callable[[], bool],
+        emit: Callable[[str | Decision | BaseException], None],
+    ) -> None:
+        try:
+            if stop():
+                raise HaltedError
+            grammar = call_grammar(view.skills, view.artifacts) if self.grammar else None
+            text = self._engine.write(self._render(view), grammar=grammar, stop=stop, emit=emit)
+            emit(self._parse(text, view))
+        except BaseException as error:  # raised again where the plan is awaited
+            emit(error)
+
+    def _render(self, view: PlanView) -> list[Message]:
+        if self.dialect == "plus":
+            return plus_dialect.render(view)
+        return json_dialect.render(view, system="differences" if self._ours else "full")
+
+    def _parse(self, text: str, view: PlanView) -> Decision:
+        if self.dialect == "plus":
+            return plus_dialect.parse(text, view.call_ids(), view=view)
+        return json_dialect.parse(text, view.call_ids())
+
+
+def _model_type(path_or_id: str | Path) -> str:
+    from transformers import AutoConfig
+
+    file = Path(path_or_id) / "config.json"
+    if file.is_file():
+        kind: str = json.loads(file.read_text()).get("model_type", "")
+        return kind
+    return str(AutoConfig.from_pretrained(str(path_or_id)).model_type)
+
+
+def _load_ours(path_or_id: str | Path, dtype: Any) -> tuple[Any, Any]:
+    path = Path(path_or_id)
+    if not path.is_dir():
+        from huggingface_hub import snapshot_download
+
+        path = Path(snapshot_download(str(path_or_id), allow_patterns=["*.json", "*.safetensors"]))
+    loaded: Any = LMM.from_pretrained(
+        path, dtype=dtype, use_safetensors=True, output_loading_info=True
+    )
+    model, report = loaded
+    wrong = {what: sorted(map(str, names)) for what, names in report.items() if names}
+    if wrong:
+        raise SetupError(f"The weights in {path} do not fit their config: {wrong}.")
+    return model, LMMProcessor.from_pretrained(path)
+
+
+def _load_other(path_or_id: str | Path, dtype: Any) -> tuple[Any, Any]:
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    name = str(path_or_id)
+    model = AutoModelForImageTextToText.from_pretrained(name, dtype=dtype, use_safetensors=True)
+    return model, AutoProcessor.from_pretrained(name)  # type: ignore[no-untyped-call]
