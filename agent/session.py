@@ -6,7 +6,7 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, contextmanager
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import JsonValue
 
@@ -55,6 +55,7 @@ class Session:
         self._limits = limits
         self._runtime = Runtime(skills, self.artifacts)
         self._turns: tuple[Turn, ...] = ()
+        self._attached: tuple[str, ...] = ()  # pictures since the last turn
         self._pointers: tuple[str, ...] = ()  # made since the last turn
         self._busy = threading.Lock()
         self._halt: Halt | None = None
@@ -87,10 +88,10 @@ class Session:
             pictures = await asyncio.to_thread(self._load, images)
             if pointers and not (pictures or self.artifacts.handles("image")):
                 raise SetupError("There is no picture to point at. Add one.")
-            added = tuple(self.artifacts.add(picture) for picture in pictures)
+            self._attached += tuple(self.artifacts.add(picture) for picture in pictures)
             for pointer in pointers:
                 self._point(self.artifacts.handles("image")[-1], pointer)
-            turn = Turn(message=message, images=added, pointers=self._take_pointers())
+            turn = self._turn(message)
             async with aclosing(self._play(turn, None, halt)) as events:
                 async for event in events:
                     yield event
@@ -98,9 +99,7 @@ class Session:
     async def call(self, skill: str, args: dict[str, JsonValue]) -> AsyncGenerator[Event]:
         """Run one skill as a person wants it, without the planner; it is a turn like others."""
         with self._alone() as halt:
-            turn = Turn(
-                message=write_call(skill, args), pointers=self._take_pointers(), by="person"
-            )
+            turn = self._turn(write_call(skill, args), by="person")
             call = Call(id=next(self._view(turn).call_ids()), skill=skill, args=args)
             async with aclosing(self._play(turn, Decision(calls=(call,)), halt)) as events:
                 async for event in events:
@@ -121,6 +120,12 @@ class Session:
         if (halt := self._halt) is not None:
             halt.set("cancelled")
 
+    def attach(self, images: Sequence[Source]) -> tuple[str, ...]:
+        """Add pictures, all or none, for the next request or call; return their handles."""
+        handles = tuple(self.artifacts.add(picture) for picture in self._load(images))
+        self._attached += handles
+        return handles
+
     def point(self, image: str, x: float, y: float) -> str:
         """Note a click on a picture, in 0..1, for the next request; return its handle."""
         return self._point(image, _checked(lambda: Points(((x, y),))))
@@ -138,9 +143,11 @@ class Session:
         self._pointers += (handle,)
         return handle
 
-    def _take_pointers(self) -> tuple[str, ...]:
-        taken, self._pointers = self._pointers, ()
-        return taken
+    def _turn(self, message: str, by: Literal["planner", "person"] = "planner") -> Turn:
+        """Begin a turn with all that was attached and pointed at since the last one."""
+        images, self._attached = self._attached, ()
+        pointers, self._pointers = self._pointers, ()
+        return Turn(message=message, images=images, pointers=pointers, by=by)
 
     def _load(self, images: Sequence[Source]) -> list[Image]:
         """Read and store all pictures before any of them is part of the session."""
