@@ -419,3 +419,10 @@ def test_a_planner_error_of_a_planners_own_is_read_by_it(session):
 def test_the_same_pixels_are_kept_once(session, picture, tmp_path):
     trace = session("ok").run_sync("go", [picture, np.array(picture)])
     assert trace.artifacts["img_1"].value.digest == trace.artifacts["img_2"].value.digest
+
+
+def test_the_built_in_skills_work_without_being_named(picture):
+    chat = Agent(ScriptedPlanner(["adjust(img_1, brightness=0.3)", "See {img_2}."])).session()
+    turn = chat.run_sync("brighter", [picture]).turns[0]
+    assert (turn.answer, turn.steps[0].observations[0].ok) == ("See img_2.", True)
+    assert chat.artifacts["img_2"].value.pixels.mean() > picture.mean()
