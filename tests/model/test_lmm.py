@@ -105,27 +105,31 @@ def test_packed_sequences_do_not_see_each_other(model, prompt):
     close(logits.view(2, 20, -1), model(ids, pixel_values=pixels).logits)
 
 
-@pytest.mark.parametrize("options", [{"do_sample": False}, {"num_beams": 3}])
-def test_generate_with_a_cache_equals_generate_without(model, prompt, options):
+def generate(model, ids, **options):
+    return model.generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        max_new_tokens=8,
+        min_new_tokens=8,
+        pad_token_id=0,
+        **options,
+    ).tolist()
+
+
+def test_generate_takes_the_likeliest_token_each_time(model, prompt):
     ids, pixels = prompt
-    options = {"max_new_tokens": 8, "min_new_tokens": 8, "pad_token_id": 0, **options}
-    mask = torch.ones_like(ids)
-    cached = model.generate(ids, pixel_values=pixels, attention_mask=mask, **options)
-    if "num_beams" not in options:
-        steps = ids
-        for _ in range(8):
-            logits = model(steps, pixel_values=pixels, use_cache=False).logits
-            steps = torch.cat([steps, logits[:, -1:].argmax(-1)], dim=1)
-        assert cached.tolist() == steps.tolist()
-    features = model.encode_images(pixels)
-    if "num_beams" in options:
-        features, pixels = None, pixels
-        plain = model.generate(
-            ids, pixel_values=pixels, attention_mask=mask, use_cache=False, **options
-        )
-    else:
-        plain = model.generate(ids, image_features=features, attention_mask=mask, **options)
-    assert cached.tolist() == plain.tolist()
+    steps = ids
+    for _ in range(8):
+        logits = model(steps, pixel_values=pixels, use_cache=False).logits
+        steps = torch.cat([steps, logits[:, -1:].argmax(-1)], dim=1)
+    assert generate(model, ids, pixel_values=pixels) == steps.tolist()
+    assert generate(model, ids, image_features=model.encode_images(pixels)) == steps.tolist()
+
+
+def test_beam_search_is_the_same_with_and_without_a_cache(model, prompt):
+    ids, pixels = prompt
+    cached = generate(model, ids, pixel_values=pixels, num_beams=3)
+    assert cached == generate(model, ids, pixel_values=pixels, num_beams=3, use_cache=False)
 
 
 def test_rewind_forgets_the_last_tokens(model, prompt):
