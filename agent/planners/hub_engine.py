@@ -34,8 +34,8 @@ ROLES: dict[str, Literal["system", "user", "assistant"]] = {
 class HubEngine:
     """Writes with ``model.generate`` and the processor's own chat template.
 
-    Not covered: keeping caches between steps (each step reads its whole prompt again), and tokens
-    that the grammar forces are written one by one.
+    Not covered: keeping caches between steps (each step reads its whole prompt again, and that
+    cannot be interrupted), and tokens that the grammar forces are written one by one.
     """
 
     def __init__(

@@ -75,7 +75,8 @@ class LocalPlanner:
     ) -> "LocalPlanner":
         """Load a bundled planner ("nano"), a directory, or a model of a hub."""
         name = str(path_or_id)
-        options = {"name": name, **options}
+        known_as = Path(name).resolve().name if Path(name).is_dir() else name
+        options = {"name": known_as, **options}
         bundled = BUNDLED / name
         if name == "nano" and not bundled.is_dir():
             raise SetupError(
