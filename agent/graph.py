@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 
 from llava_plus.errors import LlavaPlusError
@@ -46,6 +47,30 @@ class State(TypedDict, total=False):
     began: float
 
 
+@cache
+def loop_graph() -> CompiledStateGraph[State, None, State, State]:
+    """Connect the nodes, once for all turns; langgraph is imported here and not before."""
+    from langchain_core.runnables import RunnableConfig
+    from langgraph.graph import END, START, StateGraph
+
+    def node(work: Callable[[Loop, State], Awaitable[State]]) -> Any:
+        async def run(state: State, config: RunnableConfig) -> State:
+            return await work(config["configurable"]["loop"], state)
+
+        run.__annotations__ = {"state": State, "config": RunnableConfig}
+        return run
+
+    graph = StateGraph(State)
+    graph.add_node("plan", node(Loop.plan))
+    graph.add_node("act", node(Loop.act))
+    graph.add_node("answer", node(Loop.answer))
+    graph.add_conditional_edges(START, _next, ["plan", "act"])
+    graph.add_conditional_edges("plan", _next, ["plan", "act", "answer"])
+    graph.add_conditional_edges("act", _next, ["plan", "answer"])
+    graph.add_edge("answer", END)
+    return graph.compile()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Loop:
     """One turn's nodes, and what they work with."""
@@ -56,25 +81,14 @@ class Loop:
     limits: Limits
     halt: Halt
 
-    def graph(self) -> CompiledStateGraph[State, None, State, State]:
-        """Connect the nodes; langgraph is imported here and not before."""
-        from langgraph.graph import END, START, StateGraph
-
-        graph = StateGraph(State)
-        graph.add_node("plan", self.plan)
-        graph.add_node("act", self.act)
-        graph.add_node("answer", self.answer)
-        graph.add_conditional_edges(START, _next, ["plan", "act"])
-        graph.add_conditional_edges("plan", _next, ["plan", "act", "answer"])
-        graph.add_conditional_edges("act", _next, ["plan", "answer"])
-        graph.add_edge("answer", END)
-        return graph.compile()
-
     async def run(self, turn: Turn, decision: Decision | None) -> AsyncGenerator[Event | Turn]:
         """Yield events as they happen, and the turn as far as it has come after each node."""
         start: State = {"turn": turn, "decision": decision, "began": self.halt.began}
-        config: RunnableConfig = {"recursion_limit": 2 * self.limits.steps + 8}
-        stream = self.graph().astream(start, config, stream_mode=["custom", "values"])
+        config: RunnableConfig = {
+            "recursion_limit": 2 * self.limits.steps + 8,
+            "configurable": {"loop": self},
+        }
+        stream = loop_graph().astream(start, config, stream_mode=["custom", "values"])
         async with aclosing(cast("AsyncGenerator[Any]", stream)) as happenings:
             async for mode, item in happenings:
                 yield item if mode == "custom" else item["turn"]

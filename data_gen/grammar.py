@@ -97,19 +97,19 @@ class Grammar:
         words = fill(pattern.words, slots, rng)
         if pattern.imperative and rng.random() < 0.25:
             words = rng.choice(LEADS) + words
-        plan = slotted(pattern.plan, slots)
-        return Request(context=_context(plan), text=sloppy(words, rng), plan=plan, origin="grammar")
+        plan = slotted(pattern.plan, in_plan(slots))
+        return Request(context=_context(plan), text=sloppy(words, rng), plan=plan, origin=f"grammar:{pattern.plan}")
 
     def _joined(self, first: str, second: str, rng: random.Random) -> Request | None:
         slots, more = self._slots(first, rng), self._slots(second, rng)
-        plans = slotted(first, slots), slotted(second, more)
+        plans = slotted(first, in_plan(slots)), slotted(second, in_plan(more))
         joined = compose_plans(*plans)
         if joined is None:
             return None
         words = fill(rng.choice(self._imperatives(first)).words, slots, rng)
         words += rng.choice(JOINS) + fill(rng.choice(self._imperatives(second)).words, more, rng)
         context = _context(plans[0])
-        return Request(context=context, text=sloppy(words, rng), plan=joined, origin="grammar")
+        return Request(context=context, text=sloppy(words, rng), plan=joined, origin=f"grammar:{first} + {second}")
 
     def _imperatives(self, plan: str) -> list[Pattern]:
         return [pattern for pattern in self.by_plan[plan] if pattern.imperative]
@@ -119,6 +119,7 @@ class Grammar:
         other = self.nouns.draw(rng)
         slots: Slots = {
             "x": noun.one,
+            "name": noun.name,
             "p": noun.many,
             "a": noun.a,
             "d": lambda: rng.choice([f"the {noun.one}", f"the {noun.many}", f"all the {noun.many}", f"my {noun.one}", f"the {noun.one}"]),
@@ -137,6 +138,11 @@ def fill(words: str, slots: Slots, rng: random.Random) -> str:
     while found := CHOICE.search(words):
         words = words[: found.start()] + rng.choice(found[1].split("|")) + words[found.end() :]
     return slotted(words, slots)
+
+
+def in_plan(slots: Slots) -> Slots:
+    """The slots of a plan, where a thing goes by its name rather than by somebody's word for it."""
+    return {**slots, "x": slots["name"]}
 
 
 def slotted(words: str, slots: Slots) -> str:

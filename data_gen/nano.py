@@ -18,6 +18,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from threading import Event
 from typing import Any
+from zlib import crc32
 
 from llava_plus.agent import PlanView
 from llava_plus.agent.dialects import json as dialect
@@ -119,11 +120,12 @@ def make_conversations(
     """Follow each request's plan on a picture that suits it; what cannot be followed is left out."""
     for index, request in enumerate(requests):
         rng = random.Random(f"{seed}:{index}:{request.text}")
-        first, *more = _suiting(request, pictures, rng)
+        # Wordings of one wish share a few pictures, so that what is slow is worked out once.
+        first, *more = _suiting(request, pictures, random.Random(f"{seed}:{request.origin}:{rng.randrange(2)}"))
         earlier = [wordings.draw(plan, rng) for plan in request.context.split(" > ")[1:]]
         try:
             trace = make_trace(
-                request, first, more=more, earlier=earlier, named=rng.random() < 0.8, seed=seed
+                request, first, more=more, earlier=earlier, named=rng.random() < 0.85, seed=seed
             )
         except LlavaPlusError as error:
             LOG.warning("left out %r: %s", request.text, error)
@@ -146,7 +148,11 @@ def write_data(folder: Path, sizes: Sizes, *, image_size: int) -> None:
     requests = make_requests(sizes)
     LOG.info("%d requests", len(requests))
     work = partial(_write_part, folder=folder, sizes=sizes, image_size=image_size)
-    parts = [(i, requests[i :: sizes.processes]) for i in range(sizes.processes)]
+    by_origin = [crc32(request.origin.encode()) % sizes.processes for request in requests]
+    parts = [
+        (part, [r for r, home in zip(requests, by_origin, strict=True) if home == part])
+        for part in range(sizes.processes)
+    ]
     if sizes.processes == 1:
         work(parts[0])
         return
@@ -163,12 +169,12 @@ def _write_part(part: tuple[int, list[Request]], *, folder: Path, sizes: Sizes, 
     target = folder / f"part_{index}"
     if (target / PIXELS).exists():
         return
-    pictures = [*photographs(), *drawn_pictures(sizes.drawn, seed=sizes.seed)]
+    pictures = [*photographs(), *drawn_pictures(sizes.drawn, seed=sizes.seed + index)]
     writer = ConversationWriter(target, image_size=image_size)
     conversations = make_conversations(requests, pictures, Wordings(requests), seed=sizes.seed)
     for number, conversation in enumerate(conversations, 1):
         writer.add(conversation)
-        if number % 1000 == 0:
+        if number % 500 == 0:
             LOG.info("part %d: %d of %d conversations", index, number, len(requests))
     writer.close()
 

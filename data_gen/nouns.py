@@ -27,6 +27,11 @@ class Noun:
 
     one: str
     many: str
+    label: str = ""  # what plans call it, where that differs
+
+    @property
+    def name(self) -> str:
+        return self.label or self.one
 
     @property
     def a(self) -> str:
@@ -51,8 +56,8 @@ class Nouns:
     def draw(self, rng: random.Random, *, common: float = 0.0) -> Noun:
         """A noun; with probability ``common`` one that the offline detectors find."""
         if rng.random() < common:
-            one, many = rng.choice(COMMON_WORDS[rng.choice(("face", "face", "text", "code"))])
-            return Noun(one, many)
+            label = rng.choice(("face", "face", "text", "code"))
+            return Noun(*rng.choice(COMMON_WORDS[label]), label)
         name = _invented(rng) if rng.random() < self.invented else rng.choice(self.names)
         return Noun(name, plural(name))
 

@@ -45,7 +45,7 @@ class Picture:
     origin: str = "drawn by llava_plus.data_gen"
 
 
-def drawn_pictures(count: int, *, seed: int, side: int = 240) -> Iterator[Picture]:
+def drawn_pictures(count: int, *, seed: int, side: int = 208) -> Iterator[Picture]:
     """Scenes of objects on a ground; some carry a sign, some a code, some portraits.
 
     Portraits are cut from the photographs; without those no scene has a face.

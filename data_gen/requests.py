@@ -37,11 +37,12 @@ def hand_requests(folder: Path = FOLDER) -> list[Request]:
     requests = []
     for path in sorted(folder.glob("hand_*.tsv")):
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            origin = f"{path.stem}:{number}"
             fields = line.split("\t")
             if len(fields) != 3:
                 raise SetupError(f"{path.name}:{number}: wanted context, request and plan.")
             context, text, plan = (field.strip() for field in fields)
-            requests.append(Request(context=context, text=text, plan=plan, origin=path.stem))
+            requests.append(Request(context=context, text=text, plan=plan, origin=origin))
     return requests
 
 

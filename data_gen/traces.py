@@ -79,7 +79,7 @@ def make_trace(
             tier would); else only what the offline detectors find is found.
         seed: Draws what is left open, such as where a person points.
     """
-    rng = random.Random(f"{seed}:{request.text}:{picture.name}")
+    rng = random.Random(f"{seed}:{request.origin}:{picture.name}")
     skills = truth_registry(picture) if named else offline_skills()
     context = parse_context(request.context, skills)
     follower = PlanFollower(Plan(say="chat"), request, rng)
@@ -131,7 +131,7 @@ def _remembering(spec: SkillSpec, known: dict[tuple[str, str, str], Any]) -> Cal
 
     def remembering(**args: Any) -> Any:
         image = args["image"]
-        others = {k: value_to_json(v) if hasattr(v, "describe") else v for k, v in args.items() if k != "image"}
+        others = {name: _content(spec.name, value) for name, value in args.items() if name != "image"}
         key = (spec.name, image.digest, json.dumps(others, sort_keys=True, default=str))
         if key not in known:
             try:
@@ -143,6 +143,16 @@ def _remembering(spec: SkillSpec, known: dict[tuple[str, str, str], Any]) -> Cal
         return known[key]
 
     return remembering
+
+
+def _content(skill: str, value: Any) -> Any:
+    """What of an argument makes a difference; an edit does not read what its region is called."""
+    if not hasattr(value, "describe"):
+        return value
+    data = value_to_json(value)
+    if skill == "erase":
+        return {key: data[key] for key in ("kind", "xyxy", "rles", "polygons") if key in data}
+    return data
 
 
 def _pointers(context: Context, picture: Picture, rng: random.Random) -> list[Points | Boxes]:

@@ -86,6 +86,7 @@ class Recipe:
     processes: int = 1
     longest: int = 512
     checkpoint_every: int = 200
+    compile: bool = False  # faster after a minute or two; needs a C++ compiler
     data: dict[str, Any] = field(default_factory=dict)  # for whoever makes the data
 
     @classmethod
@@ -144,6 +145,9 @@ def _run(
         len(processor.tokenizer), image_token_id=processor.image_token_id
     )
     model = LMM(config).to(device).train()
+    if recipe.compile:
+        body = model.decoder.base_model
+        body.forward = torch.compile(body.forward, dynamic=True)
     if rank == 0:
         lengths = [len(example.ids) for example in examples.examples]
         LOG.info(
@@ -202,7 +206,7 @@ def _stage(
             optimizer.zero_grad(set_to_none=True)
         losses.append(loss.item())
         seen += int(batch["attention_mask"].sum()) * world
-        if rank == 0 and ((step + 1) % 50 == 0 or step + 1 == stage.steps):
+        if rank == 0 and ((step + 1) % 20 == 0 or step + 1 == stage.steps):
             passed = time.perf_counter() - began
             mean = sum(losses[-50:]) / len(losses[-50:])
             left = passed / (step + 1 - first) * (stage.steps - step - 1)
