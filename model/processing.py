@@ -116,7 +116,7 @@ class LMMProcessor:
             if key in self._ready:
                 self._ready.move_to_end(key)
                 return self._ready[key]
-        ready = self.normalized(squared(image.pixels, self.image_size)[None])[0]
+        ready: Pixels = self.normalized(squared(image.pixels, self.image_size)[None])[0]
         with self._lock:
             self._ready[key] = ready
             if len(self._ready) > _KEPT:
@@ -126,7 +126,7 @@ class LMMProcessor:
     def normalized(self, squares: NDArray[np.uint8]) -> Pixels:
         """Squares (image, size, size, 3) as a tower reads them: (image, 3, size, size)."""
         values = squares.astype(np.float32) / 255
-        mean, std = np.float32(self.image_mean), np.float32(self.image_std)
+        mean, std = (np.array(one, np.float32) for one in (self.image_mean, self.image_std))
         return np.ascontiguousarray(((values - mean) / std).transpose(0, 3, 1, 2))
 
     def save_pretrained(self, path: str | Path) -> None:
