@@ -1,0 +1,97 @@
+"""What the page says, in each of its languages; the tables have the same keys."""
+
+from collections.abc import Mapping
+
+Labels = Mapping[str, str]
+
+ENGLISH: Labels = {
+    "about": (
+        "Give it pictures and say what to do: it plans, calls skills and shows every step. "
+        "The bundled planner **nano** is small: it knows the skills listed below and understands "
+        "short English requests. Faces, text, QR codes and barcodes are found offline; "
+        "other things you point at."
+    ),
+    "answer_stopped": "Stopped.",
+    "box": "Box",
+    "chat": "Conversation",
+    "clear_marks": "Clear marks",
+    "download_picture": "Download picture",
+    "download_trace": "Download trace",
+    "examples": "Try one of these, or drop a picture of your own below.",
+    "gallery": "Pictures of this chat",
+    "help": "A call by hand is /skill and its arguments, such as /blur img_1 strength=0.9. Skills:",
+    "language": "Language",
+    "message": "Your request",
+    "message_hint": "What should be done? Drop or paste pictures here; /help lists the skills.",
+    "mode": "Click or drag",
+    "new": "new",
+    "new_chat": "New chat",
+    "no_planner": "No planner: {problem} Calls such as /blur work all the same.",
+    "notice": "Please note",
+    "pending": "pending: the next message uses it",
+    "picture": "Picture",
+    "planner_loading": "The planner is still loading. Calls such as /blur work already.",
+    "planner_ready": "Planner: {name}",
+    "point": "Point",
+    "pointing": "Point at something",
+    "pointing_hint": (
+        "Click a place or drag a box; your next message may say “this”. "
+        "Keys: arrows move the cross, Enter sets it, twice for a box."
+    ),
+    "pointing_none": "Add a picture first.",
+    "skills": "Skills",
+    "step": "Step",
+    "stop": "Stop",
+    "thought": "Thought",
+    "unreadable": "This could not be read: {problem}",
+    "working": "working",
+}
+
+CHINESE: Labels = {
+    "about": (
+        "上传图片并说明要做什么:它会规划、调用技能,并展示每一步。"
+        "自带的规划器 **nano** 很小:只会下面列出的技能,主要理解简短的英文请求。"
+        "离线可找到人脸、文字、二维码和条形码;其他东西请直接在图上指出。"
+    ),
+    "answer_stopped": "已停止。",
+    "box": "框",
+    "chat": "对话",
+    "clear_marks": "清除标记",
+    "download_picture": "下载图片",
+    "download_trace": "下载记录",
+    "examples": "试试下面的例子,或在下方放入自己的图片。",
+    "gallery": "本次对话的图片",
+    "help": "手动调用写成 /技能名 加参数,例如 /blur img_1 strength=0.9。技能:",
+    "language": "语言",
+    "message": "你的请求",
+    "message_hint": "要做什么?可在此拖放或粘贴图片;/help 列出技能。",
+    "mode": "点击或拖动",
+    "new": "新",
+    "new_chat": "新对话",
+    "no_planner": "没有规划器:{problem} 仍可使用 /blur 等手动调用。",
+    "notice": "请注意",
+    "pending": "待用:下一条消息会用到",
+    "picture": "图片",
+    "planner_loading": "规划器仍在加载。/blur 等手动调用已可使用。",
+    "planner_ready": "规划器:{name}",
+    "point": "点",
+    "pointing": "在图上指出",
+    "pointing_hint": (
+        "点击一个位置或拖出一个框,下一条消息里就可以说“这个”。"
+        "键盘:方向键移动十字,回车确定,画框按两次。"
+    ),
+    "pointing_none": "请先添加图片。",
+    "skills": "技能",
+    "step": "步骤",
+    "stop": "停止",
+    "thought": "思考",
+    "unreadable": "无法读取:{problem}",
+    "working": "进行中",
+}
+
+LANGUAGES: Mapping[str, Labels] = {"English": ENGLISH, "中文": CHINESE}
+
+
+def language_of(accepted: str) -> str:
+    """Return the page's language for a browser's ``Accept-Language``."""
+    return "中文" if accepted.strip().lower().startswith("zh") else "English"

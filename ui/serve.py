@@ -1,0 +1,108 @@
+"""Serving the page: to this machine by default, to others only with a token."""
+
+import os
+import secrets
+from collections.abc import Callable
+from http.cookies import SimpleCookie
+from pathlib import Path
+
+from rich.console import Console
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from llava_plus.agent import Agent
+
+from .examples import FOLDER
+
+ASSETS = Path(__file__).parent / "assets"
+LOCAL = ("127.0.0.1", "localhost", "::1")
+COOKIE = "llava_plus_token"
+UPLOAD_LIMIT = "64mb"
+
+
+class TokenGate:
+    """Lets in who brings the token: once as ``?token=…``, from then on by a cookie."""
+
+    def __init__(self, app: ASGIApp, *, token: str) -> None:
+        self.app = app
+        self.token = token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket") or self._may_pass(scope):
+            await self.app(scope, receive, send)
+            return
+        await self._answer(Request(scope))(scope, receive, send)
+
+    def _may_pass(self, scope: Scope) -> bool:
+        if scope["path"].endswith("/startup-events"):  # gradio asks itself, and tells nothing
+            return True
+        cookie = SimpleCookie(dict(scope["headers"]).get(b"cookie", b"").decode("latin-1"))
+        return COOKIE in cookie and self._fits(cookie[COOKIE].value)
+
+    def _answer(self, request: Request) -> Response:
+        if not self._fits(request.query_params.get("token", "")):
+            text = "This page needs its token: open the address that the program has printed."
+            return PlainTextResponse(text, status_code=401)
+        answer = RedirectResponse(request.url.path, status_code=303)
+        answer.set_cookie(COOKIE, self.token, httponly=True, samesite="strict")
+        return answer
+
+    def _fits(self, given: str) -> bool:
+        return secrets.compare_digest(given.encode(), self.token.encode())
+
+
+def serve(
+    make_agent: Callable[[], Agent],
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    token: str | None = None,
+    browser: bool = True,
+    block: bool = True,
+) -> str:
+    """Open the page and return its address.
+
+    Args:
+        make_agent: Makes an agent for each chat.
+        host: Where to listen; others than this machine need the token.
+        port: A free one from 7860 on if left out.
+        token: Made up if one is needed and none given.
+        browser: Whether to open a browser, too.
+        block: Whether to stay until interrupted.
+    """
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
+    import gradio as gr
+
+    from .app import build_app
+
+    if host not in LOCAL:
+        token = token or secrets.token_urlsafe(16)
+    gate = [Middleware(TokenGate, token=token)] if token else []
+    blocks = build_app(make_agent)
+    _, address, _ = blocks.launch(
+        server_name=host,
+        server_port=port,
+        app_kwargs={"middleware": gate, "docs_url": None, "redoc_url": None},
+        allowed_paths=[str(FOLDER)],
+        max_file_size=UPLOAD_LIMIT,
+        theme=gr.themes.Default(primary_hue="teal", font=["system-ui", "sans-serif"]),
+        css_paths=ASSETS / "page.css",
+        footer_links=[],
+        prevent_thread_lock=True,
+        quiet=True,
+        share=False,
+        ssr_mode=False,
+        mcp_server=False,
+        inbrowser=False,
+    )
+    address += f"?token={token}" if token else ""
+    Console(stderr=True).print(f"LLaVA-Plus is at {address}", highlight=False, soft_wrap=True)
+    if browser:
+        import webbrowser
+
+        webbrowser.open(address)
+    if block:
+        blocks.block_thread()
+    return address
