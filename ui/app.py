@@ -15,7 +15,7 @@ from llava_plus.errors import LlavaPlusError, SetupError
 from .examples import EXAMPLES
 from .labels import ENGLISH, LANGUAGES, Labels, language_of
 from .render import render_help
-from .state import Visit
+from .state import Visit, empty_panel
 
 ASSETS = Path(__file__).parent / "assets"
 SKIP: Any = gr.skip()
@@ -60,7 +60,7 @@ class Page:
 
     def _build_chat(self, labels: Labels) -> None:
         self.chat = gr.Chatbot(
-            height="62vh", latex_delimiters=[], buttons=[], elem_id="chat", **_chat_words(labels)
+            height="56vh", latex_delimiters=[], buttons=[], elem_id="chat", **_chat_words(labels)
         )
         self.message = gr.MultimodalTextbox(
             file_types=["image"],
@@ -80,7 +80,7 @@ class Page:
     def _build_desk(self, labels: Labels) -> None:
         self.title = gr.Markdown(f"### {labels['pointing']}")
         self.pointer = gr.HTML(
-            {"src": "", "handle": "", "marks": [], "hint": labels["pointing_none"]},
+            empty_panel(labels),
             html_template=(ASSETS / "pointer.html").read_text(encoding="utf-8"),
             css_template=(ASSETS / "pointer.css").read_text(encoding="utf-8"),
             js_on_load=(ASSETS / "pointer.js").read_text(encoding="utf-8"),
@@ -92,7 +92,12 @@ class Page:
             self.mode = gr.Radio(_modes(labels), value="point", label=labels["mode"])
             self.clear = gr.Button(labels["clear_marks"], size="sm")
         self.gallery = gr.Gallery(
-            label=labels["gallery"], columns=4, height=190, allow_preview=False, elem_id="gallery"
+            label=labels["gallery"],
+            columns=4,
+            height=190,
+            allow_preview=False,
+            buttons=[],
+            elem_id="gallery",
         )
         self.picture = gr.DownloadButton(labels["download_picture"], interactive=False)
         with gr.Accordion(labels["skills"], open=False) as self.accordion:
@@ -117,7 +122,8 @@ class Page:
         )
         self.chat.example_select(self._example, visit, message, **quiet)
         self.stop.click(_stop, visit, None, queue=False, **quiet)
-        self.new_chat.click(self._renew, visit, sending, **quiet)
+        for event in (self.new_chat.click, self.chat.clear):
+            event(self._renew, visit, sending, **quiet)
         self.pointer.mark(self._mark, visit, desk, **quiet)
         self.clear.click(self._clear, visit, desk, **quiet)
         self.gallery.select(self._choose, visit, desk, **quiet)

@@ -155,7 +155,7 @@ class Visit:
         """Return what the pointing panel shows."""
         entry, named = self.desk.chosen, self.desk.named_marks()
         if entry is None:
-            return {"src": "", "handle": "", "marks": [], "hint": self.labels["pointing_none"]}
+            return empty_panel(self.labels)
         names = ", ".join(name for name, _ in named)
         hint = f"{names}: {self.labels['pending']}" if named else self.labels["pointing_hint"]
         here = [(name, mark.numbers) for name, mark in named if mark.picture == entry.key]
@@ -164,6 +164,7 @@ class Visit:
             "handle": entry.handle,
             "marks": [{"at": list(numbers), "name": name} for name, numbers in here],
             "hint": hint,
+            "pending": bool(named),
         }
 
     def gallery(self) -> list[tuple[str, str]]:
@@ -201,3 +202,14 @@ class Visit:
             earlier=self._turns,
             labels=self.labels,
         )
+
+
+def empty_panel(labels: Labels) -> dict[str, Any]:
+    """Return what the pointing panel shows where there is no picture."""
+    return {
+        "src": "",
+        "handle": "",
+        "marks": [],
+        "hint": labels["pointing_none"],
+        "pending": False,
+    }

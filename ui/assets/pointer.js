@@ -58,6 +58,7 @@ function show() {
   find(".stage").hidden = !value.src;
   find(".stage").setAttribute("aria-label", `${props.aria || ""} ${value.handle || ""}`);
   find(".hint").textContent = value.hint || "";
+  element.toggleAttribute("data-pending", Boolean(value.pending));
   find(".handle").textContent = value.handle || "";
   draw();
 }
