@@ -1,0 +1,122 @@
+"""Patches of a picture that resemble patches in and around its hole, found by PatchMatch."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .areas import Mask
+
+Floats = NDArray[np.float32]
+Places = NDArray[np.int64]  # (..., 2): row, column
+
+REACH = 3  # of a patch, to each side of its middle
+
+
+class PatchSearch:
+    """One level of the search: which patch outside the hole resembles each patch in and near it."""
+
+    def __init__(self, scene: Floats, hole: Mask, draw: np.random.Generator) -> None:
+        import cv2
+
+        self._scene, self._hole, self._draw = scene, hole, draw
+        self._height, self._width = hole.shape
+        square = np.ones((2 * REACH + 1,) * 2, np.uint8)
+        near = cv2.dilate(hole.astype(np.uint8), square, borderValue=0) > 0
+        inside = np.zeros_like(hole)
+        inside[REACH:-REACH, REACH:-REACH] = True
+        self._usable = ~near & inside
+        self._sources = np.argwhere(self._usable)
+        self._targets = np.argwhere(near)
+        self.possible = len(self._sources) > 0
+        rim = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3)
+        self._trust = np.asarray(
+            1.3 ** -np.asarray(rim), np.float32
+        )  # what lies near the rim is surer
+
+    def started(self, coarse: Places | None) -> Places:
+        """Return an origin for every pixel: twice the coarser level's, else drawn."""
+        size = (self._height, self._width)
+        origin = self._sources[self._draw.integers(len(self._sources), size=size)]
+        if coarse is None:
+            return origin
+        rows = np.minimum(np.arange(self._height) // 2, coarse.shape[0] - 1)
+        columns = np.minimum(np.arange(self._width) // 2, coarse.shape[1] - 1)
+        finer = 2 * coarse[np.ix_(rows, columns)]
+        finer += np.indices(size).transpose(1, 2, 0) % 2
+        return np.where(self._allowed(finer)[..., None], finer, origin)
+
+    def improved(self, origin: Places) -> tuple[Places, Floats]:
+        """Return better origins, and how far (height, width) each patch is from its origin."""
+        patches = self._patches()
+        y, x = self._targets.T
+        here = patches[y, x]  # (target, channel)
+        best = origin[y, x]  # (target, 2)
+        cost = _apart(here, patches, best)
+        steps = [(0, 1), (1, 0), (0, -1), (-1, 0)]
+        for stride in (4, 2, 1, 1):
+            for down, right in steps:
+                origin[y, x] = best
+                step = np.array([down * stride, right * stride])
+                from_y = np.clip(y - step[0], 0, self._height - 1)
+                from_x = np.clip(x - step[1], 0, self._width - 1)
+                moved = origin[from_y, from_x] + step
+                best, cost = self._better(patches, here, best, cost, moved)
+        radius = max(self._height, self._width)
+        while radius >= 1:
+            moved = best + self._draw.integers(-radius, radius + 1, size=best.shape)
+            best, cost = self._better(patches, here, best, cost, moved)
+            radius //= 3
+        origin[y, x] = best
+        distance = np.zeros((self._height, self._width), np.float32)
+        distance[y, x] = cost
+        return origin, distance
+
+    def voted(self, origin: Places, distance: Floats) -> Floats:
+        """Return the scene with each pixel of the hole as the patches over it have it."""
+        y, x = self._targets.T
+        typical = float(np.percentile(distance[y, x], 75)) + 1e-3
+        weight = np.exp(-distance[y, x] / (2 * typical)) * self._trust[y, x]
+        total = np.zeros((self._height, self._width, 4), np.float32)
+        middle = origin[y, x]
+        for down in range(-REACH, REACH + 1):
+            for right in range(-REACH, REACH + 1):
+                to_y, to_x = y + down, x + right
+                fits = (to_y >= 0) & (to_y < self._height) & (to_x >= 0) & (to_x < self._width)
+                color = self._scene[middle[fits, 0] + down, middle[fits, 1] + right]
+                share = weight[fits, None]
+                total[to_y[fits], to_x[fits]] += np.concatenate([color * share, share], axis=1)
+        result = self._scene.copy()
+        hole = self._hole & (total[..., 3] > 0)
+        result[hole] = total[hole, :3] / total[hole, 3:]
+        self._scene = result
+        return result
+
+    def _patches(self) -> Floats:
+        """Return (height, width, channel): every pixel's neighbourhood in one row."""
+        wide = np.pad(self._scene, ((REACH,) * 2, (REACH,) * 2, (0, 0)), mode="edge")
+        side = 2 * REACH + 1
+        windows = np.lib.stride_tricks.sliding_window_view(wide, (side, side), axis=(0, 1))
+        return np.ascontiguousarray(windows).reshape(self._height, self._width, -1)
+
+    def _better(
+        self, patches: Floats, here: Floats, best: Places, cost: Floats, moved: Places
+    ) -> tuple[Places, Floats]:
+        tried = np.nonzero(self._allowed(moved))[0]
+        new = _apart(here[tried], patches, moved[tried])
+        wins = tried[new < cost[tried]]
+        best, cost = best.copy(), cost.copy()
+        best[wins] = moved[wins]
+        cost[tried] = np.minimum(cost[tried], new)
+        return best, cost
+
+    def _allowed(self, places: Places) -> NDArray[np.bool_]:
+        y, x = places[..., 0], places[..., 1]
+        fits = (y >= 0) & (y < self._height) & (x >= 0) & (x < self._width)
+        return np.asarray(fits & self._usable[np.where(fits, y, 0), np.where(fits, x, 0)])
+
+
+def _apart(here: Floats, patches: Floats, places: Places) -> Floats:
+    """Return the mean squared difference of each patch to the one at its place."""
+    gap = here - patches[places[:, 0], places[:, 1]]
+    return np.asarray(np.einsum("nc,nc->n", gap, gap) / here.shape[1], np.float32)
