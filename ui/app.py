@@ -245,7 +245,8 @@ def build_app(make_agent: Callable[[], Agent]) -> gr.Blocks:
     Args:
         make_agent: Makes an agent for each chat; the planner may be one for all.
     """
-    return Page(make_agent).blocks
+    blocks: gr.Blocks = Page(make_agent).blocks
+    return blocks
 
 
 def _about(labels: Labels) -> str:

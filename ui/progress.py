@@ -29,7 +29,9 @@ def advance(turn: Turn, event: Event) -> Turn:
         case ActionProposed():
             return _last(turn, lambda step: {"actions": (*step.actions, event.call)})
         case ActionFinished():
-            return _last(turn, lambda step: {"observations": (*step.observations, event.observation)})
+            return _last(
+                turn, lambda step: {"observations": (*step.observations, event.observation)}
+            )
         case AnswerDelta():
             return turn.model_copy(update={"answer": turn.answer + event.text})
     return turn

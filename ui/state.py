@@ -1,6 +1,7 @@
 """One visitor's side of the page, without any of gradio."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -133,13 +134,13 @@ class Visit:
 
     @property
     def planner_ready(self) -> bool:
-        planner = self.agent.planner
-        return not (self.planner_pending or getattr(planner, "problem", ""))
+        problem: str = getattr(self.agent.planner, "problem", "")
+        return not (self.planner_pending or problem)
 
     @property
     def planner_pending(self) -> bool:
         """Whether the planner is still being loaded."""
-        loaded = getattr(self.agent.planner, "loaded", None)
+        loaded: threading.Event | None = getattr(self.agent.planner, "loaded", None)
         return loaded is not None and not loaded.is_set()
 
     def planner_state(self) -> str:

@@ -1,7 +1,7 @@
-"""Make the pictures beside this file: ``python ui/examples/make.py``. SOURCES.md says whose they are.
+"""Make the pictures beside this file: ``python ui/examples/make.py``.
 
-The photographs come with scikit-image and matplotlib; the letter is drawn here. Reruns with the
-same versions of those give the same files.
+SOURCES.md says whose they are. The photographs come with scikit-image and matplotlib; the letter
+is drawn here. Reruns with the same versions of those give the same files.
 """
 
 from pathlib import Path

@@ -1,0 +1,194 @@
+"""The command line: ``llava-plus ui``, ``chat``, ``run`` and ``skills``."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+import llava_plus
+from llava_plus.agent import Agent, Planner, load_planner
+from llava_plus.errors import SetupError, SkillError
+from llava_plus.skills import SkillRegistry, default_registry
+
+from .by_hand import run_skill
+from .terminal import print_json, say, show_skill, show_skills
+
+FAILED, UNFINISHED = 1, 3  # exit codes; 2 is typer's, for a command that cannot be read
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+skills_app = typer.Typer(invoke_without_command=True, help="List the skills.")
+app.add_typer(skills_app, name="skills")
+
+SkillFiles = Annotated[
+    list[Path] | None, typer.Option("--skills", help="A Python file with skills of your own.")
+]
+PlannerName = Annotated[
+    str, typer.Option("--planner", help='"nano", a folder with a checkpoint, or the id of one.')
+]
+Device = Annotated[str, typer.Option(help="cuda, mps, cpu or auto.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON and nothing else.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"llava-plus {llava_plus.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which it is.")
+    ] = False,
+) -> None:
+    """Chat with pictures: an assistant that plans and acts with skills."""
+
+
+@app.command()
+def ui(
+    ctx: typer.Context,
+    host: Annotated[str, typer.Option(help="Where to listen; not only here needs a token.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int | None, typer.Option(help="A free one from 7860 on if left out.")] = None,
+    token: Annotated[str | None, typer.Option(help="Asked of every visitor.")] = None,
+    planner: PlannerName = "nano",
+    device: Device = "auto",
+    skills: SkillFiles = None,
+    browser: Annotated[bool, typer.Option(help="Open a browser, too.")] = True,
+) -> None:
+    """Open the chat page."""
+    from .late import LatePlanner
+    from .serve import serve
+
+    registry = _registry(skills)
+    load = _loader(ctx)
+    late = LatePlanner(lambda: load(planner, device=device), name=planner).start()
+    serve(lambda: Agent(late, registry), host=host, port=port, token=token, browser=browser)
+
+
+@app.command()
+def chat(
+    ctx: typer.Context,
+    images: Annotated[list[Path] | None, typer.Argument(metavar="IMAGE…")] = None,
+    message: Annotated[
+        list[str] | None, typer.Option("--message", "-m", help="A request; again for the next.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the pictures that are made.")] = Path(
+        "llava-plus-out"
+    ),
+    json: AsJson = False,
+    planner: PlannerName = "nano",
+    device: Device = "auto",
+    skills: SkillFiles = None,
+    point: Annotated[
+        list[str] | None, typer.Option(help="x,y in 0..1: a place on the last picture.")
+    ] = None,
+    box: Annotated[
+        list[str] | None, typer.Option(help="x0,y0,x1,y1 in 0..1: a box on the last picture.")
+    ] = None,
+) -> None:
+    """Chat in the terminal; without -m, it asks."""
+    from .talk import Talk, point_at
+
+    agent = Agent(_loader(ctx)(planner, device=device), _registry(skills))
+    talk = Talk(agent, Console(stderr=json), out)
+    talk.session.attach(images or [])
+    point_at(talk.session, point or [], box or [])
+    turns = talk.ask_all(message or [])
+    if not message:
+        talk.prompt()
+    if json:
+        sys.stdout.write(talk.session.trace.to_json() + "\n")
+    if turns and turns[-1].reason != "answered":
+        say(Console(stderr=True), f"The request was not answered ({turns[-1].reason}).", "red")
+        raise typer.Exit(UNFINISHED)
+
+
+@app.command()
+def run(
+    skill: Annotated[str, typer.Argument(help="Name of the skill.")],
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE…]")] = None,
+    image: Annotated[list[Path] | None, typer.Option(help="A picture; again for more.")] = None,
+    region: Annotated[
+        list[str] | None, typer.Option(help="x0,y0,x1,y1 in 0..1; again for more boxes.")
+    ] = None,
+    point: Annotated[list[str] | None, typer.Option(help="x,y in 0..1; again for more.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File for the picture that comes out.")
+    ] = None,
+    json: AsJson = False,
+    skills: SkillFiles = None,
+) -> None:
+    """Run one skill by hand, without a planner."""
+    result = asyncio.run(
+        run_skill(
+            _registry(skills),
+            skill,
+            arguments or [],
+            images=image or [],
+            regions=region or [],
+            points=point or [],
+        )
+    )
+    saved = result.save(out)
+    if json:
+        print_json(result.to_json(saved))
+    elif result.observation.ok:
+        say(Console(), result.words())
+        if saved:
+            say(Console(), f"saved {saved}", "dim")
+    if not result.observation.ok:
+        say(Console(stderr=True), result.observation.text, "red")
+        raise typer.Exit(UNFINISHED)
+
+
+@skills_app.callback()
+def _skills(ctx: typer.Context, skills: SkillFiles = None) -> None:
+    ctx.meta["skills"] = skills
+    if ctx.invoked_subcommand is None:
+        show_skills(_registry(skills), Console())
+
+
+@skills_app.command()
+def show(ctx: typer.Context, name: str, skills: SkillFiles = None) -> None:
+    """Show all that is known of one skill."""
+    registry = _registry([*(ctx.meta["skills"] or []), *(skills or [])])
+    try:
+        spec = registry.find(name)
+    except SkillError as error:
+        raise SetupError(str(error)) from error
+    show_skill(spec, Console())
+
+
+def main(
+    arguments: list[str] | None = None, *, load: Callable[..., Planner] = load_planner
+) -> None:
+    """Run the program and exit with its code.
+
+    Args:
+        arguments: Those of the command line if left out.
+        load: Makes a planner from its name; tests give a scripted one.
+    """
+    try:
+        app(arguments, obj=load)
+    except SetupError as error:
+        say(Console(stderr=True), str(error), "red")
+        sys.exit(FAILED)
+
+
+def _loader(ctx: typer.Context) -> Callable[..., Planner]:
+    load: Callable[..., Any] = ctx.obj
+    return load
+
+
+def _registry(files: list[Path] | None) -> SkillRegistry:
+    """Return the built-in skills and those of the person's own files."""
+    registry = default_registry()
+    for file in files or []:
+        registry = registry.merge(SkillRegistry.from_file(file))
+    return registry
