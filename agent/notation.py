@@ -8,15 +8,16 @@ import ast
 import re
 from dataclasses import dataclass
 
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter
 
-from llava_plus.errors import SetupError
+from llava_plus.errors import SetupError, SkillError
 from llava_plus.skills import Call, SkillRegistry
 from llava_plus.skills.values import PREFIXES
 
 HANDLE = re.compile(r"[a-z]+_[0-9]+")
 CONTEXT = re.compile(r"(?P<images>[0-9])(\+(?P<pointer>click|box))?")
 SAY = re.compile(r"say\((?P<kind>[a-z]+)\)")
+_JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 KINDS = ("chat", "explain", "ask", "refuse", "cannot", "recall")
 
 
@@ -63,7 +64,10 @@ def parse_call_text(source: str, skills: SkillRegistry, *, call_id: str) -> Call
         ) from error
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
         raise SetupError(f"{source.strip()!r} is not a call such as blur(img_1, boxes_1).")
-    names = [parameter.name for parameter in skills.find(node.func.id).parameters]
+    try:
+        names = [parameter.name for parameter in skills.find(node.func.id).parameters]
+    except SkillError as error:
+        raise SetupError(str(error)) from error
     if len(node.args) > len(names):
         raise SetupError(f"{source.strip()!r} has more arguments than {node.func.id} takes.")
     pairs: list[tuple[str | None, ast.expr]] = list(zip(names, node.args, strict=False))
@@ -72,6 +76,8 @@ def parse_call_text(source: str, skills: SkillRegistry, *, call_id: str) -> Call
     for name, value in pairs:
         if name not in names:
             raise SetupError(f"{node.func.id} has no {name!r}; it takes {', '.join(names)}.")
+        if name in args:
+            raise SetupError(f"{node.func.id} is given {name!r} twice in {source.strip()!r}.")
         args[name] = _literal(value, source)
     return Call(id=call_id, skill=node.func.id, args=args)
 
@@ -90,9 +96,12 @@ def format_call(call: Call) -> str:
 
 def split_outside_quotes(text: str, separator: str) -> list[str]:
     """Parts of the text between separators that stand outside quotes; empty parts are errors."""
-    parts, start, quote = [], 0, ""
+    parts, start, quote, escaped = [], 0, "", False
     for index, letter in enumerate(text):
-        if quote:
+        if escaped:
+            escaped = False
+        elif quote:
+            escaped = letter == "\\"
             quote = "" if letter == quote else quote
         elif letter in "\"'":
             quote = letter
@@ -108,7 +117,8 @@ def split_outside_quotes(text: str, separator: str) -> list[str]:
 def result_prefix(call: Call, skills: SkillRegistry) -> str:
     """The prefix of the handle that the call's result gets, such as "boxes"."""
     if call.skill == "select":  # gives back what kind it was given
-        return str(call.args["region"]).partition("_")[0]
+        region = call.args.get("region")
+        return region.partition("_")[0] if isinstance(region, str) else PREFIXES["boxes"]
     return PREFIXES[skills[call.skill].returns[0]]
 
 
@@ -149,12 +159,12 @@ def _literal(node: ast.expr, source: str) -> JsonValue:
     if isinstance(node, ast.Name):
         return node.id
     try:
-        value: JsonValue = ast.literal_eval(node)
+        value = ast.literal_eval(node)
+        return _JSON.validate_python(list(value) if isinstance(value, tuple) else value)
     except ValueError as error:
         raise SetupError(
             f"{source.strip()!r}: arguments are handles and plain literals."
         ) from error
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _written(value: JsonValue) -> str:
