@@ -1,6 +1,6 @@
 """Plan the evaluation's requests with a planner and score what it does.
 
-    python -m llava_plus.evals.plan_run --planner nano --half open
+python -m llava_plus.evals.plan_run --planner nano --half open
 """
 
 import argparse
@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from statistics import median
 
-from llava_plus.agent import Agent, Decision, Limits, Planner, PlanView, load_planner
+from llava_plus.agent import Agent, Decision, Limits, Planner, PlanView, Step, load_planner
 from llava_plus.agent.notation import Context, Plan, format_plan, parse_context, parse_plan
 from llava_plus.errors import SetupError
 from llava_plus.skills import Boxes, Points, SkillRegistry
@@ -20,8 +20,7 @@ from .plan_score import PlanScore, score, wilson
 from .world import PLACES, world_image, world_registry
 
 REQUESTS = Path(__file__).parent / "requests.jsonl"
-SEAL = Path(__file__).parent / "requests.sealed.sha256"
-OPEN = 100  # the first so many requests may be looked at; the rest is sealed
+OPEN = 100  # the first so many requests may be looked at; the rest is sealed by its hash
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +49,21 @@ class Result:
 def read_requests(
     skills: SkillRegistry, *, half: str = "open", path: Path = REQUESTS
 ) -> list[Wanted]:
-    """Read the open half, the sealed half or "all"; a sealed half that was changed is an error."""
+    """Read the open half, the sealed half or "all".
+
+    Whatever half is read, a sealed half that is not what its seal says is an error. A file without
+    a seal beside it has nothing to be held to.
+    """
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    if path == REQUESTS and sha256("".join(lines[OPEN:]).encode()).hexdigest() != SEAL.read_text().strip():
-        raise SetupError(f"The sealed half of {path.name} is not what was sealed.")
-    chosen = {"open": lines[:OPEN], "sealed": lines[OPEN:], "all": lines}[half]
+    halves = {"open": lines[:OPEN], "sealed": lines[OPEN:], "all": lines}
+    if half not in halves:
+        raise SetupError(f"No half {half!r}; read one of {', '.join(halves)}.")
+    seal = path.with_suffix(".sealed.sha256")
+    if path == REQUESTS or seal.exists():
+        digest = sha256("".join(halves["sealed"]).encode()).hexdigest()
+        if digest != seal.read_text().strip():
+            raise SetupError(f"The sealed half of {path.name} is not what was sealed.")
+    chosen = halves[half]
     rows = (json.loads(line) for line in chosen)
     return [
         Wanted(
@@ -93,7 +102,9 @@ class _Relay:
         yield Decision(thought=f"Now {calls[0].skill}.", calls=calls)
 
 
-def evaluate(planner: Planner, requests: Iterable[Wanted], skills: SkillRegistry) -> Iterator[Result]:
+def evaluate(
+    planner: Planner, requests: Iterable[Wanted], skills: SkillRegistry
+) -> Iterator[Result]:
     """Let the planner work on each request in the evaluation's world."""
     for wanted in requests:
         relay = _Relay(planner)
@@ -111,9 +122,10 @@ def evaluate(planner: Planner, requests: Iterable[Wanted], skills: SkillRegistry
         elif context.pointer == "boxes":
             pointers = [Boxes((PLACES[1],))]
         turn_done = session.run_sync(wanted.text, images=images, pointers=pointers).turns[-1]
-        steps = tuple(step.actions for step in turn_done.steps if step.actions)
-        plan = Plan(steps=steps) if steps else Plan(say="chat")
-        seen = [o for step in turn_done.steps for o in step.observations]
+        acted = [step for step in turn_done.steps if step.actions]
+        plan = Plan(steps=tuple(step.actions for step in acted))
+        if not acted and turn_done.reason == "answered":
+            plan = Plan(say="chat")
         yield Result(
             wanted=wanted,
             plan=plan,
@@ -121,10 +133,8 @@ def evaluate(planner: Planner, requests: Iterable[Wanted], skills: SkillRegistry
                 plan, wanted.plans, request=wanted.text, given=context.given(skills), skills=skills
             ),
             calls=len(plan.calls),
-            invalid=sum(not observation.ok for observation in seen),
-            seconds=tuple(
-                step.seconds - sum(o.seconds for o in step.observations) for step in turn_done.steps
-            ),
+            invalid=sum(not o.ok for step in acted for o in step.observations),
+            seconds=tuple(_thinking(step) for step in turn_done.steps),
             answer=turn_done.answer,
         )
 
@@ -142,9 +152,17 @@ def summarize(results: Sequence[Result]) -> dict[str, tuple[int, int]]:
     }
 
 
+def _thinking(step: Step) -> float:
+    """The planner's share of a step; the calls of a step run side by side."""
+    return step.seconds - max((seen.seconds for seen in step.observations), default=0.0)
+
+
 def _words(plan: Plan) -> str:
     """Plain words for an earlier turn, of which the evaluation gives only the plan."""
-    words = [" ".join([c.skill.replace("_", " "), str(c.args.get("label", ""))]).strip() for c in plan.calls]
+    words = [
+        " ".join([c.skill.replace("_", " "), str(c.args.get("label", ""))]).strip()
+        for c in plan.calls
+    ]
     return ", then ".join(words) or "hello"
 
 
@@ -157,7 +175,9 @@ def main() -> None:
     options = parser.parse_args()
     skills = world_registry()
     results = []
-    for result in evaluate(load_planner(options.planner), read_requests(skills, half=options.half), skills):
+    for result in evaluate(
+        load_planner(options.planner), read_requests(skills, half=options.half), skills
+    ):
         results.append(result)
         right = result.score.exact if result.score.wanted_skills else result.plan.say is not None
         if options.misses and not right:

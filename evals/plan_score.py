@@ -7,12 +7,14 @@ independent calls nor an extra look changes what an argument means.
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from llava_plus.agent.notation import HANDLE, Plan, result_prefix
 from llava_plus.skills import SkillRegistry
+
+from .labels import same_label
 
 # Arguments that are a matter of taste, and how far they may be off. A number that the request
 # itself states must be met within STATED.
@@ -20,19 +22,7 @@ TOLERANCES = {"strength": 0.35, "margin": 0.15}
 TOLERANCES |= dict.fromkeys(("brightness", "contrast", "saturation", "sharpness"), 0.35)
 STATED = 0.02
 SAME_BOX = 0.6  # intersection over union from which two literal boxes count as one
-SYNONYMS = {
-    "face": {"face", "human face", "people face", "person face"},
-    "text": {"text", "word", "writing", "lettering", "letter"},
-    "code": {"code", "qr code", "qr", "qrcode", "barcode", "bar code"},
-}
-IRREGULAR = {"people": "person", "men": "man", "women": "woman", "children": "child"}
-IRREGULAR |= {"feet": "foot", "teeth": "tooth", "mice": "mouse", "geese": "goose", "leaves": "leaf"}
-IRREGULAR |= {"knives": "knife", "shelves": "shelf", "loaves": "loaf", "scarves": "scarf"}
-IRREGULAR |= {"kids": "kid", "glasses": "glasses", "fries": "fries", "bus": "bus", "buses": "bus"}
-FOLDED = {word: name for name, words in SYNONYMS.items() for word in words}
-DETERMINERS = re.compile(
-    r"^(the|a|an|my|our|your|his|her|their|this|that|these|those|all|every|each|both|any|some)\s+"
-)
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +67,9 @@ def score(
         given: How many handles of each kind there were before, such as {"img": 2, "boxes": 1}.
         skills: The signatures, for parameter names and defaults.
     """
+    if plan.say is None and not plan.steps:  # it broke off before it decided anything
+        wanted = any(other.say is None for other in alternatives)
+        return PlanScore(wanted_skills=wanted, first=False, sequence=False, exact=False)
     ours = _nodes(plan, given, skills)
     goldens = [_nodes(other, given, skills) for other in alternatives]
     stated = _numbers(request)
@@ -96,7 +89,7 @@ def score(
 
 
 def wilson(hits: int, total: int, z: float = 1.96) -> tuple[float, float]:
-    """The Wilson score interval of a proportion (Wilson 1927), 95 % by default; (0, 1) of nothing."""
+    """The Wilson score interval of a proportion, 95 % by default; (0, 1) of nothing."""
     if total == 0:
         return 0.0, 1.0
     share = hits / total
@@ -106,13 +99,10 @@ def wilson(hits: int, total: int, z: float = 1.96) -> tuple[float, float]:
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
-def same_label(mine: str, theirs: str) -> bool:
-    """Whether two labels name the same thing: case, determiners, plural and synonyms aside."""
-    return _folded(mine) == _folded(theirs)
-
-
 def _first(plan: Plan) -> set[str]:
-    return {call.skill for call in plan.steps[0]} if plan.steps else {"say"}
+    if plan.say is not None:
+        return {"say"}
+    return {call.skill for call in plan.steps[0]} if plan.steps else set()
 
 
 def _nodes(plan: Plan, given: Mapping[str, int], skills: SkillRegistry) -> list[_Node]:
@@ -122,10 +112,11 @@ def _nodes(plan: Plan, given: Mapping[str, int], skills: SkillRegistry) -> list[
     for step in plan.steps:
         made = []
         for call in step:
-            spec = skills[call.skill]
-            args: dict[str, Any] = {p.name: p.default for p in spec.parameters if not p.required}
+            known = call.skill in skills
+            parameters = skills[call.skill].parameters if known else ()
+            args: dict[str, Any] = {p.name: p.default for p in parameters if not p.required}
             args |= {name: _source(value, results) for name, value in call.args.items()}
-            made.append((_Node(call.skill, args), result_prefix(call, skills)))
+            made.append((_Node(call.skill, args), result_prefix(call, skills) if known else ""))
         for node, prefix in made:
             counts[prefix] = counts.get(prefix, 0) + 1
             results[f"{prefix}_{counts[prefix]}"] = node
@@ -175,7 +166,7 @@ def _same_value(skill: str, name: str, mine: Any, theirs: Any, stated: frozenset
     if name == "label" and isinstance(mine, str) and isinstance(theirs, str):
         return same_label(mine, theirs)
     if isinstance(mine, list) and isinstance(theirs, list):
-        return _box_overlap(mine, theirs) >= SAME_BOX
+        return _same_places(mine, theirs)
     if isinstance(mine, bool) or isinstance(theirs, bool):
         return mine is theirs
     if isinstance(mine, int | float) and isinstance(theirs, int | float):
@@ -201,32 +192,29 @@ def _numbers(request: str) -> frozenset[float]:
     return frozenset(found) | frozenset(round(number / 100, 4) for number in found)
 
 
-def _folded(label: str) -> str:
-    words = re.sub(r"[^\w\s%$-]", " ", label.lower())
-    while (shorter := DETERMINERS.sub("", words.strip())) != words:
-        words = shorter
-    *head, last = words.split() or [""]
-    label = " ".join([*head, singular(last)])
-    return FOLDED.get(label, label)
+def _same_places(mine: list[Any], theirs: list[Any]) -> bool:
+    """Whether literal boxes mostly overlap, each with one of the others; other lists are equal."""
+    ours, gold = _literal_boxes(mine), _literal_boxes(theirs)
+    if not ours or not gold:
+        return mine == theirs
+    rest = list(gold)
+    for box in ours:
+        best = max(rest, key=lambda other: _box_overlap(box, other), default=None)
+        if best is None or _box_overlap(box, best) < SAME_BOX:
+            return False
+        rest.remove(best)
+    return not rest
 
 
-def singular(noun: str) -> str:
-    """The noun without its plural ending, as far as English spelling tells."""
-    if noun in IRREGULAR:
-        return IRREGULAR[noun]
-    if len(noun) > 4 and noun.endswith("ies"):
-        return noun[:-3] + "y"
-    if len(noun) > 4 and noun.endswith(("ches", "shes", "sses", "xes", "zes")):
-        return noun[:-2]
-    if len(noun) > 3 and noun.endswith("s") and not noun.endswith(("ss", "us", "is")):
-        return noun[:-1]
-    return noun
+def _literal_boxes(value: list[Any]) -> list[Box]:
+    """The boxes of ``[x0, y0, x1, y1]`` or a list of such; nothing where it is neither."""
+    boxes = value if all(isinstance(item, list) for item in value) else [value]
+    if not all(len(box) == 4 and all(isinstance(v, int | float) for v in box) for box in boxes):
+        return []
+    return [(float(x0), float(y0), float(x1), float(y1)) for x0, y0, x1, y1 in boxes]
 
 
-def _box_overlap(mine: Iterable[Any], theirs: Iterable[Any]) -> float:
-    a, b = [float(v) for v in mine], [float(v) for v in theirs]
-    if len(a) != 4 or len(b) != 4:
-        return float(a == b)
+def _box_overlap(a: Box, b: Box) -> float:
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
     both = max(0.0, width) * max(0.0, height)

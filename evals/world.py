@@ -56,7 +56,9 @@ class _Edit:
 
     def __call__(self, *, image: Image, **_: Any) -> Image:
         self.count += 1
-        return Image.from_array((image.rgb().astype(int) * 7 // 8 + self.count % 32).astype(np.uint8))
+        return Image.from_array(
+            (image.rgb().astype(int) * 7 // 8 + self.count % 32).astype(np.uint8)
+        )
 
 
 def _detect(*, image: Image, label: str) -> Boxes:
