@@ -63,12 +63,17 @@ def ui(
 ) -> None:
     """Open the chat page."""
     from .late import LatePlanner
-    from .serve import serve
+    from .serve import serve, uploads
 
     registry = _registry(skills)
     load = _loader(ctx)
     late = LatePlanner(lambda: load(planner, device=device), name=planner).start()
-    serve(lambda: Agent(late, registry), host=host, port=port, token=token, browser=browser)
+    server = serve(lambda: Agent(late, registry), host=host, port=port, token=token)
+    say(Console(), f"LLaVA-Plus is at {server.address}")
+    say(Console(), f"Ctrl-C ends it. Uploads lie in {uploads()} for a day at most.", "dim")
+    if browser:
+        typer.launch(server.address)
+    server.wait()
 
 
 @app.command()

@@ -3,16 +3,18 @@
 import os
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from pathlib import Path
+from typing import Any
 
-from rich.console import Console
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from llava_plus.agent import Agent
+from llava_plus.errors import SetupError
 
 from .examples import FOLDER
 
@@ -53,56 +55,76 @@ class TokenGate:
         return secrets.compare_digest(given.encode(), self.token.encode())
 
 
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """The page while it is open."""
+
+    address: str  # with the token, where one is needed
+    blocks: Any
+
+    def wait(self) -> None:
+        """Stay until interrupted."""
+        self.blocks.block_thread()
+
+    def close(self) -> None:
+        self.blocks.close(verbose=False)
+
+
 def serve(
     make_agent: Callable[[], Agent],
     *,
     host: str = "127.0.0.1",
     port: int | None = None,
     token: str | None = None,
-    browser: bool = True,
-    block: bool = True,
-) -> str:
-    """Open the page and return its address.
+) -> Server:
+    """Open the page.
 
     Args:
         make_agent: Makes an agent for each chat.
         host: Where to listen; others than this machine need the token.
         port: A free one from 7860 on if left out.
         token: Made up if one is needed and none given.
-        browser: Whether to open a browser, too.
-        block: Whether to stay until interrupted.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
     import gradio as gr
 
     from .app import build_app
 
-    if host not in LOCAL:
+    if needs_token(host):
         token = token or secrets.token_urlsafe(16)
     gate = [Middleware(TokenGate, token=token)] if token else []
     blocks = build_app(make_agent)
-    _, address, _ = blocks.launch(
-        server_name=host,
-        server_port=port,
-        app_kwargs={"middleware": gate, "docs_url": None, "redoc_url": None},
-        allowed_paths=[str(FOLDER)],
-        max_file_size=UPLOAD_LIMIT,
-        theme=gr.themes.Default(primary_hue="teal", font=["system-ui", "sans-serif"]),
-        css_paths=ASSETS / "page.css",
-        footer_links=[],
-        prevent_thread_lock=True,
-        quiet=True,
-        share=False,
-        ssr_mode=False,
-        mcp_server=False,
-        inbrowser=False,
-    )
-    address += f"?token={token}" if token else ""
-    Console(stderr=True).print(f"LLaVA-Plus is at {address}", highlight=False, soft_wrap=True)
-    if browser:
-        import webbrowser
+    try:
+        _, address, _ = blocks.launch(
+            server_name=host,
+            server_port=port,
+            app_kwargs={"middleware": gate, "docs_url": None, "redoc_url": None},
+            allowed_paths=[str(FOLDER)],
+            max_file_size=UPLOAD_LIMIT,
+            theme=gr.themes.Default(primary_hue="teal", font=["system-ui", "sans-serif"]),
+            css_paths=ASSETS / "page.css",
+            footer_links=[],
+            prevent_thread_lock=True,
+            quiet=True,
+            share=False,
+            ssr_mode=False,
+            mcp_server=False,
+            inbrowser=False,
+        )
+    except OSError as error:
+        raise SetupError(
+            f"Cannot listen on {host}, port {port or '7860 and up'}: {error}"
+        ) from error
+    return Server(address=address + (f"?token={token}" if token else ""), blocks=blocks)
 
-        webbrowser.open(address)
-    if block:
-        blocks.block_thread()
-    return address
+
+def needs_token(host: str) -> bool:
+    """Say whether others than this machine can reach the page there."""
+    return host not in LOCAL
+
+
+def uploads() -> Path:
+    """Return the folder where visitors' pictures lie while they chat."""
+    from gradio.utils import get_upload_folder
+
+    return Path(get_upload_folder())

@@ -55,6 +55,7 @@ class Visit:
         self.desk = Desk(self.session, self._inbox)
         self.chat: list[ChatMessage] = []  # what is over
         self.running = False
+        self._stop = threading.Event()
         self._turns: tuple[Turn, ...] = ()
         self._sent: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # pictures, pointers
 
@@ -91,11 +92,13 @@ class Visit:
             yield self.chat
             return
         session, self.running = self.session, True
+        self._stop = threading.Event()
         try:
             async with aclosing(self._play(request)) as chats:
                 async for chat in chats:
-                    if session is self.session:
-                        yield chat
+                    if session is not self.session:
+                        return
+                    yield chat
         finally:
             if session is self.session:
                 self.running = False
@@ -108,10 +111,12 @@ class Visit:
         (images, pointers), self._sent = self._sent, ((), ())
         turn = Turn(message=request.text, images=images, pointers=pointers)
         yield [*self.chat, *self._render(turn)]
-        session = self.session
+        session, stop = self.session, self._stop
         events = session.call(call.skill, call.args) if call else session.run(request.text)
         async with aclosing(events):
             async for event in events:
+                if stop.is_set():  # also when that was before the session had begun
+                    session.stop()
                 turn = advance(turn, event)
                 small = isinstance(event, ThoughtDelta | AnswerDelta)
                 if not small or time.monotonic() - shown_at > PAUSE:
@@ -120,6 +125,7 @@ class Visit:
 
     def stop(self) -> None:
         """End the running request; it stays in the trace."""
+        self._stop.set()
         self.session.stop()
 
     def new_chat(self) -> None:

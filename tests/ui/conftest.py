@@ -1,0 +1,100 @@
+"""A picture, small real skills, and visits and chats with a scripted planner."""
+
+import asyncio
+import time
+
+import numpy as np
+import pytest
+
+from llava_plus.agent import Agent, ScriptedPlanner
+from llava_plus.errors import SkillError
+from llava_plus.skills import Boxes, Image, Region, SkillRegistry, Text, TextLines, skill
+from llava_plus.ui.state import Visit
+
+
+@skill
+def detect(image: Image, label: str) -> Boxes:
+    """Find things that a word names."""
+    if label != "face":
+        raise SkillError(f"detect: cannot find {label!r}; it finds faces.")
+    return Boxes(((0.1, 0.1, 0.5, 0.5),), labels=("face",), query="face")
+
+
+@skill
+def blur(image: Image, *, region: Region | None = None, strength: float = 0.5) -> Image:
+    """Blur a region."""
+    return Image.from_array(255 - image.pixels)
+
+
+@skill
+def select(region: Region, *, nth: int = 1) -> Region:
+    """Keep one of several."""
+    return region.take([nth - 1])
+
+
+@skill
+def read(image: Image) -> TextLines:
+    """Read text."""
+    square = ((0.0, 0.0), (0.5, 0.0), (0.5, 0.2), (0.0, 0.2))
+    return TextLines(("<img src=x onerror=alert(1)>",), (square,))
+
+
+@skill(cache=False)
+def slow(image: Image) -> Text:
+    """Take its time."""
+    time.sleep(5)
+    return Text("done")
+
+
+@pytest.fixture
+def skills():
+    return SkillRegistry([detect, blur, select, read, slow])
+
+
+@pytest.fixture
+def picture():
+    return np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def inbox(tmp_path):
+    """The folder of uploads, with a picture in it."""
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def upload(inbox, picture):
+    """Upload a picture and return its path."""
+
+    def put(name="one.png", shift=0):
+        path = inbox / name
+        Image.from_array(np.roll(picture, shift, axis=1)).save(path)
+        return str(path)
+
+    return put
+
+
+@pytest.fixture
+def visit(skills, inbox):
+    """Make a visit whose planner plays a script."""
+
+    def make(*script, planner=None):
+        planner = planner or ScriptedPlanner(script)
+        return Visit(lambda: Agent(planner, skills), inbox)
+
+    return make
+
+
+@pytest.fixture
+def tell():
+    """Send a message in a visit; return the chat as it was after each change."""
+
+    def send(visit, text, *paths):
+        async def all_of_them():
+            return [list(chat) async for chat in visit.play(visit.prepare(text, paths))]
+
+        return asyncio.run(all_of_them())
+
+    return send

@@ -1,0 +1,197 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from llava_plus.agent import ScriptedPlanner
+from llava_plus.errors import SetupError
+from llava_plus.skills import Image
+from llava_plus.ui.cli import main
+
+EXAMPLES = Path(__file__).parents[2] / "ui" / "examples"
+BLUR = ("detect(img_1, 'face')", "blur(img_1, region=boxes_1)", "I blurred {boxes_1} in {img_2}.")
+
+
+@pytest.fixture
+def llava(capsys, monkeypatch, tmp_path):
+    """Run the command line in an empty folder; return exit code, output and errors."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments, script=()):
+        try:
+            main(list(map(str, arguments)), load=lambda name, device: ScriptedPlanner(script))
+            code = 0
+        except SystemExit as ended:
+            code = ended.code or 0
+        streams = capsys.readouterr()
+        return code, streams.out, streams.err
+
+    return run
+
+
+@pytest.fixture
+def small(tmp_path):
+    path = tmp_path / "small.png"
+    Image.from_array(np.full((20, 30, 3), 200, np.uint8)).save(path)
+    return path
+
+
+def test_version(llava):
+    assert llava("--version") == (0, "llava-plus 0.1.0\n", "")
+
+
+def test_skills_are_listed_with_their_signatures(llava):
+    code, out, _ = llava("skills")
+    assert code == 0
+    assert "crop(image: Image, region: Region, *, margin: float = 0.0) -> Image" in out
+
+
+def test_one_skill_is_shown_in_full(llava):
+    code, out, _ = llava("skills", "show", "blur")
+    assert code == 0
+    assert "strength: float = 0.5" in out
+
+
+def test_an_unknown_skill_is_one_sentence(llava):
+    code, out, err = llava("skills", "show", "blurr")
+    assert (code, out) == (1, "")
+    assert "Did you mean 'blur'?" in err
+
+
+def test_a_file_of_ones_own_skills_joins_in(llava, tmp_path, small):
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        "from llava_plus.skills import Image, Number, skill\n\n"
+        "@skill\ndef area(image: Image) -> Number:\n"
+        '    """Count the pixels."""\n    return Number(image.width * image.height, "pixels")\n'
+    )
+    assert "area(image: Image) -> Number" in llava("skills", "--skills", mine)[1]
+    assert llava("run", "area", "--image", small, "--skills", mine) == (0, "600 pixels\n", "")
+
+
+def test_run_saves_the_picture_where_it_says(llava, small, tmp_path):
+    code, out, _ = llava("run", "rotate", "--image", small, "degrees=90", "-o", "turned.png")
+    assert (code, out) == (0, "20x30\nsaved turned.png\n")
+    assert (tmp_path / "turned.png").is_file()
+
+
+def test_run_without_a_name_never_overwrites(llava, small, tmp_path):
+    for _ in range(2):
+        assert llava("run", "rotate", "--image", small, "flip=vertical")[0] == 0
+    assert (tmp_path / "small-rotate.png").is_file()
+    assert (tmp_path / "small-rotate-2.png").is_file()
+
+
+def test_run_takes_a_region(llava, small):
+    code, out, _ = llava("run", "crop", "--image", small, "--region", "0,0,0.5,0.5", "--json")
+    result = json.loads(out)
+    assert code == 0
+    assert (result["value"]["width"], result["value"]["height"]) == (15, 10)
+    assert result["saved"] == "small-crop.png"
+
+
+def test_what_was_found_is_drawn_into_the_file(llava, tmp_path):
+    code, out, _ = llava(
+        "run", "detect", "face", "--image", EXAMPLES / "astronaut.jpg", "-o", "faces.png"
+    )
+    assert (code, out) == (0, "1 face\nsaved faces.png\n")
+    assert (tmp_path / "faces.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("run", "nonsense"), 1, "No skill 'nonsense'"),
+        (("run", "ocr", "--image", "none.png"), 1, "no such file"),
+        (("run", "ocr"), 1, "needs a picture"),
+        (("run", "crop", "--region", "1,2"), 1, "wanted 4 numbers"),
+        (("run", "blur", "--image", "small.png", "-o", "no/where.png"), 1, "There is no folder"),
+        (("run", "detect", "label=red car", "--image", "small.png"), 3, "'red car'"),
+        (("run", "blur", "strength=9", "--image", "small.png"), 3, "strength"),
+        (("skills", "--skills", "none.py"), 1, "no such Python file"),
+        (("run",), 2, "Missing argument"),
+        (("dance",), 2, "No such command"),
+    ],
+)
+def test_mistakes_are_a_sentence_and_a_code(llava, small, arguments, code, words):
+    got, out, err = llava(*arguments)
+    assert (got, out) == (code, "")
+    assert words in " ".join(err.split())
+    assert "Traceback" not in err
+
+
+def test_chat_shows_steps_and_saves_pictures(llava, tmp_path):
+    picture = EXAMPLES / "astronaut.jpg"
+    code, out, _ = llava("chat", picture, "-m", "Blur the face.", "--out", "made", script=BLUR)
+    assert code == 0
+    assert 'detect(image=img_1, label="face")' in out
+    assert "I blurred 1 face in img_2." in out
+    assert "saved made/img_2.png" in out
+    assert {path.name for path in (tmp_path / "made").iterdir()} == {"img_2.png", "boxes_1.png"}
+
+
+def test_chat_goes_on_with_the_next_message(llava, small):
+    code, out, _ = llava("chat", small, "-m", "Hi.", "-m", "Bye.", script=("Hello.", "See you."))
+    assert code == 0
+    assert out.index("Hello.") < out.index("> Bye.") < out.index("See you.")
+
+
+def test_chat_takes_a_box(llava, small):
+    script = ("crop(img_1, boxes_1)", "Done.")
+    code, out, _ = llava(
+        "chat", small, "-m", "cut this out", "--box", "0,0,0.5,0.5", "--json", script=script
+    )
+    turn = json.loads(out)["turns"][0]
+    assert code == 0
+    assert turn["pointers"] == ["boxes_1"]
+
+
+def test_json_is_the_trace_and_nothing_else(llava, small):
+    code, out, err = llava("chat", small, "-m", "Hi.", "--json", script=("Hello.",))
+    assert code == 0
+    assert json.loads(out)["turns"][0]["answer"] == "Hello."
+    assert "Hello." in err
+
+
+def test_a_request_that_is_not_answered_says_why(llava, small):
+    code, _, err = llava("chat", small, "-m", "Hi.", script=(SetupError("No memory left."),))
+    assert code == 3
+    assert "not answered (error)" in err
+
+
+def test_calls_by_hand_work_in_a_chat(llava, small):
+    code, out, _ = llava("chat", small, "-m", "/rotate degrees=90")
+    assert code == 0
+    assert "img_2: 20x30" in out
+
+
+def test_without_messages_it_asks(llava, small, monkeypatch):
+    lines = iter(["Hi.", "/nonsense", "/help", "/add none.png", "/quit"])
+    monkeypatch.setattr("builtins.input", lambda *_: next(lines))
+    code, out, _ = llava("chat", small, script=("Hello.",))
+    assert code == 0
+    for words in ("Hello.", "No skill 'nonsense'", "crop(image", "no such file"):
+        assert words in out
+
+
+def test_nothing_printed_can_steer_the_terminal(llava, small):
+    _, out, _ = llava("chat", small, "-m", "Hi.", script=("\x1b[2J[red]Hello[/red]\x07",))
+    assert "[2J[red]Hello[/red]" in out
+    assert "\x1b" not in out
+
+
+@pytest.mark.parametrize("arguments", [["skills"], ["--version"]])
+def test_light_commands_stay_light(arguments):
+    code = (
+        "import sys\nfrom llava_plus.ui.cli import main\n"
+        f"try:\n    main({arguments!r})\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'gradio', 'langgraph', 'transformers'}\n"
+        "print(*(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    env = {"PYTHONPATH": str(Path(__file__).parents[2] / "src"), "PATH": ""}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
+    assert (done.returncode, done.stderr) == (0, "\n")
