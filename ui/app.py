@@ -127,7 +127,7 @@ class Page:
         self.pointer.mark(self._mark, visit, desk, **quiet)
         self.clear.click(self._clear, visit, desk, **quiet)
         self.gallery.select(self._choose, visit, desk, **quiet)
-        self.mode.change(None, self.mode, self.pointer, js="(mode) => ({mode, __type__: 'update'})")
+        self.mode.change(_mode, self.mode, self.pointer, **quiet)
         self.clock.tick(self._watch, visit, [self.status, self.clock], **quiet)
 
     def _open(self, request: gr.Request) -> Updates:
@@ -277,6 +277,10 @@ def _message_words(labels: Labels) -> dict[str, Any]:
 def _say(visit: Visit, problem: object) -> None:
     """Show a sentence in a corner of the page; nothing in it is taken for HTML."""
     gr.Warning(html.escape(str(problem)), title=visit.labels["notice"])
+
+
+def _mode(mode: str) -> Any:
+    return gr.HTML(mode=mode)
 
 
 def _stop(visit: Visit) -> None:

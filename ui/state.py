@@ -79,11 +79,12 @@ class Visit:
             return Request(text=text)
         if not text.startswith("/") and not self.planner_ready:
             raise SetupError(self.planner_state())
-        pictures, pointers = self.desk.hand_over()
-        self._sent = (self._sent[0] + pictures, self._sent[1] + pointers)
-        if not text.startswith("/"):
-            return Request(text=text)
-        return Request(text=text, call=parse_call(text, self.agent.skills, self.session.artifacts))
+        self.running, self._stop = True, threading.Event()
+        try:
+            return Request(text=text, call=self._hand_over(text))
+        except SetupError:
+            self.running = False
+            raise
 
     async def play(self, request: Request) -> AsyncGenerator[list[ChatMessage]]:
         """Carry a message out; yield the chat as it grows."""
@@ -91,8 +92,7 @@ class Visit:
             self.chat.append(render_help(self.agent.skills, self.labels))
             yield self.chat
             return
-        session, self.running = self.session, True
-        self._stop = threading.Event()
+        session = self.session
         try:
             async with aclosing(self._play(request)) as chats:
                 async for chat in chats:
@@ -193,6 +193,14 @@ class Visit:
         if not trace.turns:
             return None
         return self.files.text(f"trace-{trace.id}.jsonl", trace.to_json() + "\n")
+
+    def _hand_over(self, text: str) -> Call | None:
+        """Give pictures and marks to the session; return the call that the text is, if any."""
+        pictures, pointers = self.desk.hand_over()
+        self._sent = (self._sent[0] + pictures, self._sent[1] + pointers)
+        if not text.startswith("/"):
+            return None
+        return parse_call(text, self.agent.skills, self.session.artifacts)
 
     def _keep(self) -> None:
         """Note what the session has done since the last time."""

@@ -197,6 +197,13 @@ def test_a_second_message_waits_for_the_first(visit, upload):
     assert asyncio.run(two())
 
 
+def test_a_second_message_is_refused_before_the_first_has_begun(visit):
+    visit = visit("One.", "Two.")
+    visit.prepare("Wait.", [])
+    with pytest.raises(SetupError, match="One request at a time"):
+        visit.prepare("And this?", [])
+
+
 def test_a_new_chat_has_nothing_of_the_old_one(visit, tell, upload):
     visit = visit(*BLUR)
     tell(visit, "Blur the face.", upload())
