@@ -89,6 +89,12 @@ class EncodedSet:
         for folder in folders:
             for conversation in read_conversations(folder):
                 self._add(conversation, str(folder), longest)
+        if not self.examples:
+            where = ", ".join(map(str, folders))
+            raise SetupError(
+                f"No conversation to learn from in {where or 'no folder'}:"
+                f" {self.dropped} are longer than {longest} tokens."
+            )
 
     def _add(self, conversation: Conversation, name: str, longest: int) -> None:
         encoded = self.processor.encode(conversation, with_pixels=False)

@@ -11,9 +11,9 @@ QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonalized(matrices: Tensor, steps: int = 5) -> Tensor:
-    """Push the singular values of each matrix (batch, rows, columns) towards 1, by Newton-Schulz."""
+    """Push the singular values of matrices (batch, rows, columns) towards 1, by Newton-Schulz."""
     a, b, c = QUINTIC
-    x = matrices / (matrices.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    x: Tensor = matrices / (matrices.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     tall = x.shape[-2] > x.shape[-1]
     x = x.mT if tall else x
     for _ in range(steps):

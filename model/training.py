@@ -11,15 +11,13 @@ import math
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
-import yaml
 from torch import Tensor, nn
+from torch.multiprocessing.spawn import spawn
 
 from llava_plus.errors import SetupError
 
@@ -28,81 +26,11 @@ from .lmm import LMM
 from .optim import Muon
 from .presets import PRESETS
 from .processing import LMMProcessor
+from .recipe import PARTS, Recipe, Stage
+
+__all__ = ["Recipe", "Stage", "train"]
 
 LOG = logging.getLogger(__name__)
-PARTS = ("towers", "connector", "decoder")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """One stretch of training.
-
-    Args:
-        name: What logs call it.
-        steps: How many optimizer steps.
-        tokens: Tokens per step and process, padding included.
-        train: Which parts learn; the others are frozen.
-        matrix_rate: Muon's learning rate, for the decoder's matrices.
-        rate: Adam's, for everything else.
-        warmup: Steps of linear warm-up.
-        decay_from: Share of the steps after which rates fall linearly to ``floor``.
-        floor: Share of the rates that is left at the end.
-        clip: Largest norm of the gradient of what Adam trains.
-    """
-
-    name: str
-    steps: int
-    tokens: int = 3500
-    train: tuple[str, ...] = PARTS
-    matrix_rate: float = 0.02
-    rate: float = 0.003
-    warmup: int = 12
-    decay_from: float = 0.5
-    floor: float = 0.02
-    clip: float = 1.0
-
-    def __post_init__(self) -> None:
-        if unknown := set(self.train) - set(PARTS):
-            raise SetupError(f"Stage {self.name}: no part {sorted(unknown)}; parts are {PARTS}.")
-
-    def share(self, step: int) -> float:
-        """The share of the learning rates at a step, counted from 0."""
-        if step < self.warmup:
-            return (step + 1) / self.warmup
-        start = self.decay_from * self.steps
-        if step < start:
-            return 1.0
-        done = (step - start) / max(1.0, self.steps - start)
-        return 1.0 - (1.0 - self.floor) * min(1.0, done)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """What `recipes/*.yaml` says of a training run."""
-
-    preset: str
-    stages: tuple[Stage, ...]
-    seed: int = 0
-    processes: int = 1
-    longest: int = 512
-    checkpoint_every: int = 200
-    compile: bool = False  # faster after a minute or two; needs a C++ compiler
-    data: dict[str, Any] = field(default_factory=dict)  # for whoever makes the data
-
-    @classmethod
-    def read(cls, path: Path, **changes: Any) -> "Recipe":
-        """Read a recipe; what is unknown or missing is a `SetupError`."""
-        said = {**yaml.safe_load(path.read_text(encoding="utf-8")), **changes}
-        try:
-            stages = tuple(
-                Stage(**{**stage, "train": tuple(stage.get("train", PARTS))})
-                for stage in said.pop("stages")
-            )
-            return cls(stages=stages, **said)
-        except (KeyError, TypeError) as error:
-            raise SetupError(
-                f"{path}: {error}. See recipes/nano.yaml for what a recipe says."
-            ) from error
 
 
 def train(recipe: Recipe, folders: list[Path], processor_dir: Path, out: Path) -> None:
@@ -121,7 +49,7 @@ def train(recipe: Recipe, folders: list[Path], processor_dir: Path, out: Path) -
         return
     os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
     os.environ.setdefault("MASTER_PORT", "29517")
-    mp.spawn(_join, args=(recipe.processes, *arguments), nprocs=recipe.processes)  # type: ignore[no-untyped-call]
+    spawn(_join, args=(recipe.processes, *arguments), nprocs=recipe.processes)  # type: ignore[no-untyped-call]
 
 
 def _join(rank: int, world: int, *arguments: Any) -> None:
@@ -144,7 +72,9 @@ def _run(
     config = PRESETS[recipe.preset](
         len(processor.tokenizer), image_token_id=processor.image_token_id
     )
-    model = LMM(config).to(device).train()
+    model = LMM(config)
+    nn.Module.to(model, device)
+    model.train()
     if recipe.compile:
         body = model.decoder.base_model
         body.forward = torch.compile(body.forward, dynamic=True)
@@ -156,22 +86,36 @@ def _run(
             len(lengths), sum(lengths), examples.dropped, recipe.longest, len(examples.pixels),
             sum(p.numel() for p in model.parameters()) / 1e6, device,
         )  # fmt: skip
-    checkpoint = out / "checkpoint.pt"
-    done = (
-        torch.load(checkpoint, map_location=device, weights_only=True)
-        if checkpoint.exists()
-        else None
-    )
-    for index, stage in enumerate(recipe.stages):
+    done = _checkpoint(out / "checkpoint.pt", model, recipe, device)
+    for index in range(len(recipe.stages)):
         if done is not None and done["stage"] > index:
             continue
         start = done if done is not None and done["stage"] == index else None
         _stage(rank, world, model, examples, recipe, index, start, out, device)
         done = None
     if rank == 0:
-        model.eval().save_pretrained(out / "model")
+        model.train(False)
+        model.save_pretrained(out / "model")
         processor.save_pretrained(out / "model")
         LOG.info("saved %s", out / "model")
+
+
+def _checkpoint(
+    path: Path, model: LMM, recipe: Recipe, device: torch.device
+) -> dict[str, Any] | None:
+    """Load what was saved, and the weights into the model; nothing where there is no checkpoint."""
+    if not path.exists():
+        return None
+    done: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    try:
+        if done["stage"] >= len(recipe.stages):
+            raise ValueError(f"it ended in stage {done['stage'] + 1} of {len(recipe.stages)}")
+        model.load_state_dict(done["model"])
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise SetupError(
+            f"{path} is of another recipe or other data: {error}. Remove it to begin anew."
+        ) from error
+    return done
 
 
 def _stage(
@@ -182,7 +126,6 @@ def _stage(
     optimizers = _optimizers(model, stage, rank, world)
     first = 0
     if start is not None:
-        model.load_state_dict(start["model"])
         for optimizer, state in zip(optimizers, start["optimizers"], strict=True):
             optimizer.load_state_dict(state)
         first = start["step"]
@@ -195,7 +138,7 @@ def _stage(
         }
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             loss: Tensor = model(**batch, labelled_only=True).loss
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         _average(model, world)
         adam_params = [p for g in optimizers[-1].param_groups for p in g["params"]]
         nn.utils.clip_grad_norm_(adam_params, stage.clip)
@@ -224,7 +167,8 @@ def _stage(
 
 def _optimizers(model: LMM, stage: Stage, rank: int, world: int) -> list[torch.optim.Optimizer]:
     """Muon for the decoder's matrices, Adam for embeddings, norms, connector and towers."""
-    matrices, others = [], []
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     embeddings = {id(p) for p in model.get_input_embeddings().parameters()}
     for name, param in model.named_parameters():
         part = name.split(".")[0]
@@ -269,7 +213,8 @@ def _average(model: LMM, world: int) -> None:
     flat = torch.cat([p.grad.flatten() for p in params if p.grad is not None])
     dist.all_reduce(flat)
     flat /= world
-    for param, piece in zip(params, flat.split([p.numel() for p in params]), strict=True):
+    sizes = [param.numel() for param in params]
+    for param, piece in zip(params, torch.split(flat, sizes), strict=True):
         assert param.grad is not None
         param.grad.copy_(piece.view_as(param))
 
