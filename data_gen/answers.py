@@ -39,7 +39,7 @@ CANNOT = "None of my skills can do that. " + ABLE
 
 def thought(steps: Sequence[Sequence[Call]]) -> str:
     """The rest of the plan in words: "First find, then blur."."""
-    verbs = [" and ".join(dict.fromkeys(VERBS[c.skill] for c in step)) for step in steps]
+    verbs = [" and ".join(dict.fromkeys(VERBS.get(c.skill, c.skill) for c in step)) for step in steps]
     if len(verbs) == 1:
         return f"Now {verbs[0]}."
     return f"First {', then '.join(verbs)}."
@@ -112,7 +112,8 @@ def _told(plan: Plan, handles: Sequence[str]) -> str:
         "read_codes": f"The code says: {cited}",
         "segment": f"Here is the outline: {cited}.",
         "image_info": f"{cited}",
-    }.get(skill, f"I found {cited}.")
+        "detect": f"I found {cited}.",
+    }.get(skill, f"The result: {cited}")
 
 
 def nothing(handle: str, *, more: bool) -> str:

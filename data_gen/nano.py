@@ -12,24 +12,26 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from threading import Event
-from typing import Any
 from zlib import crc32
 
 from llava_plus.agent import PlanView
 from llava_plus.agent.dialects import json as dialect
 from llava_plus.errors import LlavaPlusError
 from llava_plus.messages import Message
+from llava_plus.skills import SkillRegistry
 
 from .grammar import Grammar
+from .invented import added_requests
 from .nouns import COMMON, Nouns
-from .pictures import Picture, drawn_pictures, photographs
-from .requests import LABEL, Heldout, Request, apart, copied_labels, hand_requests, refilled
-from .traces import make_trace
+from .pictures import Picture, drawn_pictures, photographs, sign_picture
+from .refill import named, refilled
+from .requests import LABEL, SELECTED, Heldout, Request, apart, copied_labels, hand_requests
+from .traces import make_trace, offline_skills
 
 LOG = logging.getLogger(__name__)
 EVALUATION = Path(__file__).parents[1] / "evals" / "requests.jsonl"
@@ -44,53 +46,35 @@ BOILERPLATE = (
     *(f"{prefix}_{n}" for prefix in ("img", "boxes", "masks", "lines", "points", "table") for n in range(1, 7)),
 )  # fmt: skip
 
+SLOW_CALLS = {"segment(": 8, "ocr(": 8, "erase(": 4}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
     """How much of what the data holds; the recipe's ``data``."""
 
-    refills: int = 8  # versions of each request by hand that names something
-    repeats: int = 3  # versions of the others
+    refills: int = 6  # copies of a conversation that names a thing, about other things
+    repeats: int = 2  # copies of the others, typed differently
     grammar: int = 30_000
+    added: int = 6  # copies of each request for an invented skill
     drawn: int = 240
     processes: int = 2
     seed: int = 0
 
 
+def make_nouns(hands: Iterable[Request], heldout: Heldout) -> Nouns:
+    """The list that ships and what the hands name, without the evaluation's nouns."""
+    spoken = {label for request in hands for label in request.labels if len(label.split()) < 4}
+    return Nouns.bundled(more=spoken, without=heldout.nouns)
+
+
 def make_requests(sizes: Sizes) -> list[Request]:
-    """All training requests, in random order, apart from what the evaluation asks."""
+    """All training requests, the hands' first, apart from what the evaluation asks."""
     heldout = Heldout.read(EVALUATION)
     hands = list(apart(hand_requests(), heldout))
-    named = {label for request in hands for label in request.labels}
-    nouns = Nouns.bundled(more=(n for n in named if len(n.split()) < 4), without=heldout.nouns)
-    rng = random.Random(sizes.seed)
-    requests: list[Request] = []
-    for request in hands:
-        requests.append(request)
-        refillable = any(label not in COMMON for label in request.labels)
-        for _ in range(sizes.refills if refillable else sizes.repeats - 1):
-            requests.append(varied(refilled(request, nouns, rng), rng))
-    grammar = Grammar.bundled(nouns).requests(sizes.grammar, seed=sizes.seed + 1)
-    requests += apart(grammar, heldout)
-    requests = [copied_labels(request) for request in requests]
-    rng.shuffle(requests)
-    return requests
-
-
-def varied(request: Request, rng: random.Random) -> Request:
-    """The same words, typed a little differently."""
-    text = request.text
-    if rng.random() < 0.3:
-        text = text[:1].upper() + text[1:] if rng.random() < 0.5 else text.lower()
-    if rng.random() < 0.2:
-        text = text.rstrip(".!?")
-    if rng.random() < 0.15:
-        text = text.replace("'", "")
-    if rng.random() < 0.06 and len(text) > 8:
-        at = rng.randrange(1, len(text) - 2)
-        text = text[:at] + text[at + 1] + text[at] + text[at + 2 :]
-    changed = replace(request, text=text)
-    return changed if all(label.lower() in text.lower() for label in request.labels if label not in COMMON) else request
+    grammar = Grammar.bundled(make_nouns(hands, heldout)).requests(sizes.grammar, seed=sizes.seed + 1)
+    random.Random(sizes.seed).shuffle(hands)
+    return [copied_labels(request) for request in (*hands, *apart(grammar, heldout))]
 
 
 class Wordings:
@@ -115,32 +99,41 @@ class Wordings:
 
 
 def make_conversations(
-    requests: list[Request], pictures: list[Picture], wordings: Wordings, *, seed: int
+    requests: Iterable[Request | tuple[Request, SkillRegistry]],
+    pictures: list[Picture],
+    wordings: Wordings,
+    *,
+    seed: int,
 ) -> Iterator[list[Message]]:
-    """Follow each request's plan on a picture that suits it; what cannot be followed is left out."""
-    for index, request in enumerate(requests):
+    """Follow each request's plan on a picture that suits it; what cannot be followed is left out.
+
+    Args:
+        requests: What is asked, some of it with skills that a person added.
+        pictures: What it may be asked about.
+        wordings: Words for the earlier turns of follow-ups.
+        seed: Chooses pictures.
+    """
+    for index, given in enumerate(requests):
+        request, added = given if isinstance(given, tuple) else (given, None)
         rng = random.Random(f"{seed}:{index}:{request.text}")
         # Wordings of one wish share a few pictures, so that what is slow is worked out once.
         first, *more = _suiting(request, pictures, random.Random(f"{seed}:{request.origin}:{rng.randrange(2)}"))
+        if "ocr(" in request.context + request.plan and (said := SELECTED.search(request.plan)):
+            first = sign_picture(said[1], seed=seed)
         earlier = [wordings.draw(plan, rng) for plan in request.context.split(" > ")[1:]]
         try:
             trace = make_trace(
-                request, first, more=more, earlier=earlier, named=rng.random() < 0.85, seed=seed
-            )
+                request, first, more=more, earlier=earlier, named=rng.random() < 0.85,
+                added=added, seed=seed,
+            )  # fmt: skip
         except LlavaPlusError as error:
             LOG.warning("left out %r: %s", request.text, error)
             continue
-        view = PlanView(
-            turns=trace.turns, artifacts=trace.artifacts, skills=trace_skills(), cancel=Event()
-        )
+        if any("No handle" in o.text for t in trace.turns for step in t.steps for o in step.observations):
+            continue  # an earlier turn found nothing to go on with
+        skills = offline_skills() if added is None else offline_skills().merge(added)
+        view = PlanView(turns=trace.turns, artifacts=trace.artifacts, skills=skills, cancel=Event())
         yield dialect.render(view)
-
-
-def trace_skills() -> Any:
-    """The built-in skills, built once per process."""
-    from .traces import offline_skills
-
-    return offline_skills()
 
 
 def write_data(folder: Path, sizes: Sizes, *, image_size: int) -> None:
@@ -160,6 +153,22 @@ def write_data(folder: Path, sizes: Sizes, *, image_size: int) -> None:
         list(pool.map(work, parts))
 
 
+def write_added(folder: Path, sizes: Sizes, *, image_size: int) -> None:
+    """Conversations in which a person added skills."""
+    from llava_plus.model.dataset import PIXELS, ConversationWriter
+
+    if (folder / PIXELS).exists() or not sizes.added:
+        return
+    pictures = [*photographs(), *drawn_pictures(sizes.drawn, seed=sizes.seed)]
+    builtin = [r for r in make_requests(sizes) if "erase(" not in r.plan and r.context == "1"]
+    requests = list(added_requests(builtin, copies=sizes.added, seed=sizes.seed))
+    random.Random(sizes.seed).shuffle(requests)
+    writer = ConversationWriter(folder, image_size=image_size)
+    for conversation in make_conversations(requests, pictures, Wordings(builtin), seed=sizes.seed):
+        writer.add(conversation)
+    writer.close()
+
+
 def _write_part(part: tuple[int, list[Request]], *, folder: Path, sizes: Sizes, image_size: int) -> None:
     from llava_plus.model.dataset import PIXELS, ConversationWriter
 
@@ -172,9 +181,13 @@ def _write_part(part: tuple[int, list[Request]], *, folder: Path, sizes: Sizes, 
     pictures = [*photographs(), *drawn_pictures(sizes.drawn, seed=sizes.seed + index)]
     writer = ConversationWriter(target, image_size=image_size)
     conversations = make_conversations(requests, pictures, Wordings(requests), seed=sizes.seed)
+    nouns = make_nouns(requests, Heldout.read(EVALUATION))
+    rng = random.Random(f"{sizes.seed}:{index}")
     for number, conversation in enumerate(conversations, 1):
         writer.add(conversation)
-        if number % 500 == 0:
+        for _ in range(sizes.refills if named(conversation) else sizes.repeats):
+            writer.add(refilled(conversation, nouns, rng))
+        if number % 250 == 0:
             LOG.info("part %d: %d of %d conversations", index, number, len(requests))
     writer.close()
 
@@ -188,6 +201,9 @@ def _suiting(request: Request, pictures: list[Picture], rng: random.Random) -> l
     suiting = [p for p in pictures if needs <= p.holds]
     if not suiting or rng.random() < 0.12:
         suiting = pictures
+    for call, most in SLOW_CALLS.items():  # few pictures, so that results are met again
+        if call in plan:
+            suiting = suiting[:most]
     return [rng.choice(suiting) for _ in range(3)]
 
 
@@ -214,6 +230,7 @@ def main() -> None:
     parser.add_argument("--install", action="store_true", help="copy the model into the package")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    from llava_plus.model.dataset import PIXELS
     from llava_plus.model.training import Recipe, train
 
     recipe = Recipe.read(options.recipe)
@@ -222,7 +239,8 @@ def main() -> None:
     sizes = Sizes(**settings)
     data = options.out / "data"
     write_data(data, sizes, image_size=64)
-    folders = [data / f"part_{index}" for index in range(sizes.processes)]
+    write_added(data / "added", sizes, image_size=64)
+    folders = [path.parent for path in sorted(data.glob(f"*/{PIXELS}"))]
     processor = options.out / "processor"
     if not (processor / "processor.json").exists():
         make_tokenizer(folders, processor, vocab_size=vocab_size)

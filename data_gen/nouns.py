@@ -58,7 +58,7 @@ class Nouns:
         if rng.random() < common:
             label = rng.choice(("face", "face", "text", "code"))
             return Noun(*rng.choice(COMMON_WORDS[label]), label)
-        name = _invented(rng) if rng.random() < self.invented else rng.choice(self.names)
+        name = invented_word(rng) if rng.random() < self.invented else rng.choice(self.names)
         return Noun(name, plural(name))
 
 
@@ -94,5 +94,6 @@ def _singular(word: str) -> str:
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
 
 
-def _invented(rng: random.Random) -> str:
+def invented_word(rng: random.Random) -> str:
+    """A word that nobody has ever heard."""
     return "".join(rng.choice(SYLLABLES) for _ in range(rng.choice((2, 2, 3))))

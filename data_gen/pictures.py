@@ -45,7 +45,7 @@ class Picture:
     origin: str = "drawn by llava_plus.data_gen"
 
 
-def drawn_pictures(count: int, *, seed: int, side: int = 208) -> Iterator[Picture]:
+def drawn_pictures(count: int, *, seed: int, side: int = 160) -> Iterator[Picture]:
     """Scenes of objects on a ground; some carry a sign, some a code, some portraits.
 
     Portraits are cut from the photographs; without those no scene has a face.
@@ -55,11 +55,11 @@ def drawn_pictures(count: int, *, seed: int, side: int = 208) -> Iterator[Pictur
         yield _scene(random.Random(f"{seed}:{index}"), index, side, portraits)
 
 
-def photographs(*, side: int = 320) -> Iterator[Picture]:
+def photographs(*, side: int = 224) -> Iterator[Picture]:
     """The photographs of scikit-image and matplotlib, scaled down; none where neither is there."""
     for name, path in _photograph_files():
         image = load_image(path).to_pil().convert("RGB")
-        image.thumbnail((side, side))
+        image.thumbnail((side, side) if name != "page" else (320, 320))
         yield Picture(
             name=name,
             image=Image.from_pil(image),
@@ -68,6 +68,21 @@ def photographs(*, side: int = 320) -> Iterator[Picture]:
             licence="public domain or CC0",
             origin=path.name,
         )
+
+
+def sign_picture(words: str, *, seed: int) -> Picture:
+    """A scene whose sign says the words, between other lines."""
+    rng = random.Random(f"{seed}:{words}")
+    canvas = _ground(rng, 320, 240)
+    lines = [words[:26], *rng.sample(SIGNS, rng.choice((1, 2)))]
+    rng.shuffle(lines)
+    _sign(ImageDraw.Draw(canvas), rng, lines, 240)
+    return Picture(
+        name=f"sign_{words}",
+        image=Image.from_pil(canvas),
+        objects=((0.05, 0.7, 0.3, 0.95), (0.6, 0.7, 0.9, 0.95)),
+        holds=frozenset({"text"}),
+    )
 
 
 def ground_truth(picture: Picture, label: str) -> Boxes:
@@ -109,7 +124,7 @@ def _scene(rng: random.Random, index: int, side: int, portraits: list[Pillow.Ima
     if "face" in holds and portraits:
         _faces(canvas, rng, portraits)
     elif "text" in holds:
-        _sign(draw, rng, width, height)
+        _sign(draw, rng, rng.sample(SIGNS, rng.choice([1, 1, 2, 3])), width, height)
     elif "code" in holds:
         _code(canvas, rng)
     if not holds and rng.random() < 0.5:
@@ -170,8 +185,9 @@ def _faces(canvas: Pillow.Image, rng: random.Random, portraits: list[Pillow.Imag
         canvas.paste(portrait, (x, rng.randrange(max(1, canvas.height - portrait.height))))
 
 
-def _sign(draw: ImageDraw.ImageDraw, rng: random.Random, width: int, height: int) -> None:
-    words = rng.sample(SIGNS, rng.choice([1, 1, 2, 3]))
+def _sign(
+    draw: ImageDraw.ImageDraw, rng: random.Random, words: list[str], width: int, height: int = 240
+) -> None:
     size = max(14, width // 12)
     font = ImageFont.load_default(size)
     x, y = rng.uniform(0.02, 0.2) * width, rng.uniform(0.05, 0.5) * height

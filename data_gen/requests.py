@@ -1,7 +1,6 @@
-"""Requests with their plans, written by people's hands: read, kept apart from the evaluation, re-filled."""
+"""Requests with their plans, written by people's hands: read, and kept apart from the evaluation."""
 
 import json
-import random
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -9,7 +8,7 @@ from pathlib import Path
 
 from llava_plus.errors import SetupError
 
-from .nouns import COMMON, Nouns, plural, singular
+from .nouns import COMMON, plural, singular
 
 FOLDER = Path(__file__).parent / "phrases"
 LABEL = re.compile(r'detect\((img_[0-9]+), "([^"]+)"\)')
@@ -80,28 +79,6 @@ def apart(requests: Iterable[Request], heldout: Heldout) -> Iterator[Request]:
         yield request
 
 
-def refilled(request: Request, nouns: Nouns, rng: random.Random) -> Request:
-    """The same wish about other things: each named thing that the words spell out is exchanged."""
-    text, plan, context = request.text, request.plan, request.context
-    for label in dict.fromkeys(request.labels):
-        if label in COMMON or (spelled := spelling(label, text)) is None:
-            continue
-        noun = nouns.draw(rng)
-        word = noun.many if spelled.lower() != label.lower() else noun.one
-        if label.endswith("s") and plural(label) == label:
-            word = noun.many
-        text = text.replace(spelled, word.upper() if spelled.isupper() and len(spelled) > 2 else word)
-        text = _article(text, word)
-        plan = plan.replace(f'"{label}"', f'"{noun.one}"')
-        context = context.replace(f'"{label}"', f'"{noun.one}"')
-    for number in dict.fromkeys(re.findall(r"degrees=-?([0-9]+)\b", plan)):
-        if number not in ("90", "180", "270") and re.search(rf"\b{number}\b", text):
-            other = rng.choice(["5", "7", "8", "10", "12", "15", "20", "25", "30", "35", "40", "45", "60"])
-            text = re.sub(rf"\b{number}\b", other, text)
-            plan = re.sub(rf"degrees=(-?){number}\b", rf"degrees=\g<1>{other}", plan)
-    return replace(request, text=text, plan=plan, context=context)
-
-
 def spelling(label: str, text: str) -> str | None:
     """How the text spells the label (its case, its plural), or None where it does not."""
     for form in sorted({label, plural(label), singular(label)}, key=len, reverse=True):
@@ -119,12 +96,6 @@ def copied_labels(request: Request) -> Request:
         if (spelled := spelling(label, request.text)) is not None:
             plan = plan.replace(f'"{label}"', f'"{spelled}"')
     return replace(request, plan=plan)
-
-
-def _article(text: str, word: str) -> str:
-    """Make "a" and "an" agree with the word that now stands there."""
-    right = "an" if word[:1].lower() in "aeiou" else "a"
-    return re.sub(rf"\b(a|an) (?={re.escape(word)}\b)", f"{right} ", text)
 
 
 def _words(text: str) -> frozenset[str]:

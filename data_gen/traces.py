@@ -10,7 +10,7 @@ from typing import Any
 from llava_plus.agent import Agent, Decision, Limits, PlanView, Trace
 from llava_plus.agent.notation import Context, Plan, parse_context, parse_plan
 from llava_plus.errors import SkillError
-from llava_plus.skills import Boxes, Image, Points, SkillRegistry, SkillSpec, default_registry, value_to_json
+from llava_plus.skills import Boxes, Image, Masks, Points, SkillRegistry, SkillSpec, default_registry, value_to_json
 
 from .answers import FAILED, NO_SKILL_THOUGHTS, finished, nothing, thought, without_skill
 from .pictures import Picture, ground_truth
@@ -66,6 +66,7 @@ def make_trace(
     more: Sequence[Picture] = (),
     earlier: Sequence[str] = (),
     named: bool = True,
+    added: SkillRegistry | None = None,
     seed: int = 0,
 ) -> Trace:
     """Follow a request's plan on a picture; what the skills return decides how it ends.
@@ -77,10 +78,13 @@ def make_trace(
         earlier: Wordings of the earlier turns of a follow-up, oldest first.
         named: Whether the picture's ground truth finds what is asked for (a detector of the model
             tier would); else only what the offline detectors find is found.
+        added: Skills that a person added.
         seed: Draws what is left open, such as where a person points.
     """
     rng = random.Random(f"{seed}:{request.origin}:{picture.name}")
     skills = truth_registry(picture) if named else offline_skills()
+    if added is not None:
+        skills = skills.merge(added)
     context = parse_context(request.context, skills)
     follower = PlanFollower(Plan(say="chat"), request, rng)
     session = Agent(planner=follower, skills=skills, limits=Limits(steps=10, seconds=120)).session()
@@ -140,18 +144,20 @@ def _remembering(spec: SkillSpec, known: dict[tuple[str, str, str], Any]) -> Cal
                 known[key] = error
         if isinstance(known[key], SkillError):
             raise SkillError(*known[key].args)
+        if isinstance(known[key], Masks) and isinstance(prompt := args.get("prompt"), Boxes):
+            return replace(known[key], labels=prompt.labels, query=prompt.query)
         return known[key]
 
     return remembering
 
 
 def _content(skill: str, value: Any) -> Any:
-    """What of an argument makes a difference; an edit does not read what its region is called."""
+    """What of an argument makes a difference: what a region is called does not change its pixels."""
     if not hasattr(value, "describe"):
         return value
     data = value_to_json(value)
-    if skill == "erase":
-        return {key: data[key] for key in ("kind", "xyxy", "rles", "polygons") if key in data}
+    if skill in ("erase", "segment"):
+        return {key: data[key] for key in ("kind", "xyxy", "xy", "positive", "rles", "polygons") if key in data}
     return data
 
 
