@@ -10,7 +10,7 @@ from .areas import Mask
 Colors = NDArray[np.uint8]  # (height, width, 3)
 
 _ROUNDS = 5
-_TINY = 4  # pixels: nothing smaller has both a thing and a background
+TINY = 4  # pixels: nothing smaller has both a thing and a background
 _LEAST = 0.02  # of what was possible: less is no thing but a leftover
 
 
@@ -36,7 +36,7 @@ def cut_out(rgb: Colors, *, likely: Mask, possible: Mask, sure: Mask | None = No
     """
     import cv2
 
-    if min(rgb.shape[:2]) < _TINY:
+    if min(rgb.shape[:2]) < TINY:
         return likely
     if possible.all():  # a thing that fills the picture: its rim may show the background
         likely = likely & _without_rim(likely)

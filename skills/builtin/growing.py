@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .areas import Mask
-from .cutting import Colors, cut_out, shrunk
+from .cutting import TINY, Colors, cut_out, shrunk
 
 Place = tuple[int, int]  # row, column
 Floats = NDArray[np.float32]
@@ -25,25 +25,19 @@ _CLASSES = (2, 3, 4, 6)
 
 
 def thing_at(rgb: Colors, on: list[Place], off: list[Place]) -> Mask:
-    """Return the guess whose edge fits best, of all that hold the points meant."""
+    """Return the thing under the points: for each the guess whose edge fits best, put together."""
     import cv2
 
     full = rgb.shape[:2]
+    if min(full) < TINY:
+        return np.ones(full, bool)
     rgb = shrunk(rgb, _SIDE)
     height, width = rgb.shape[:2]
-    on = [(y * height // full[0], x * width // full[1]) for y, x in on]
-    off = [(y * height // full[0], x * width // full[1]) for y, x in off]
     strength = edges(rgb)
-    best, most = np.zeros(rgb.shape[:2], bool), -np.inf
-    for guess in _guesses(rgb, on):
-        shape = _rounded(guess, on)
-        if any(shape[place] for place in off):
-            continue
-        value = worth(shape, strength)
-        if value > most:
-            best, most = shape, value
-    for place in on:
-        best[place] = True
+    avoid = [(y * height // full[0], x * width // full[1]) for y, x in off]
+    best = np.zeros((height, width), bool)
+    for y, x in on:
+        best |= _best_guess(rgb, (y * height // full[0], x * width // full[1]), avoid, strength)
     large = cv2.resize(best.astype(np.float32), full[::-1], interpolation=cv2.INTER_LINEAR)
     return np.asarray(large >= 0.5)
 
@@ -52,21 +46,50 @@ def settled(rgb: Colors, start: Mask, on: list[Place], off: list[Place]) -> Mask
     """Return the outline that GrabCut finds around a first guess, if it stays near it."""
     import cv2
 
+    start = start.copy()
     reach = max(2, round(0.08 * float(start.sum()) ** 0.5))
     square = np.ones((2 * reach + 1,) * 2, np.uint8)
     wide = cv2.dilate(start.astype(np.uint8), square) > 0
     sure = cv2.erode(start.astype(np.uint8), square, borderValue=1) > 0
+    for place in off:
+        wide &= ~_beyond(start, place, on, reach)
     for place in on:
-        wide[place] = sure[place] = True
-    disc = max(1, min(rgb.shape[:2]) // 100)
-    barred = np.zeros(start.shape, np.uint8)
-    for row, column in off:
-        cv2.circle(barred, (column, row), disc, 1, -1)
-    possible = wide & (barred == 0)
-    found = cut_out(rgb, likely=start & possible, possible=possible, sure=sure & possible)
+        start[place] = wide[place] = sure[place] = True
+    found = cut_out(rgb, likely=start & wide, possible=wide, sure=sure & wide)
     found = _holding(found, on)
     alike = (found & start).sum() / max(1, (found | start).sum())
-    return found if alike > 0.6 else start & possible
+    return found if alike > 0.6 else start & wide
+
+
+def _beyond(shape: Mask, off: Place, on: list[Place], reach: int) -> Mask:
+    """Return what is out because of a negative point: its spot, or its side of a divided thing."""
+    away = _distance(shape.shape, [off])
+    near = _distance(shape.shape, on)
+    side = (away < near) & ~shape
+    return np.asarray((away <= reach) | (side & (away < near - reach)))
+
+
+def _best_guess(rgb: Colors, at: Place, off: list[Place], strength: Floats) -> Mask:
+    best, most = np.zeros(rgb.shape[:2], bool), -np.inf
+    best[at] = True
+    for guess in _guesses(rgb, [at]):
+        shape = _rounded(guess, [at])
+        if off and any(shape[place] for place in off):
+            nearer = _distance(shape.shape, [at]) < _distance(shape.shape, off)
+            shape = _holding(shape & nearer, [at])
+        value = worth(shape, strength)
+        if shape[at] and value > most:
+            best, most = shape, value
+    return best
+
+
+def _distance(size: tuple[int, ...], places: list[Place]) -> Floats:
+    import cv2
+
+    canvas = np.ones(size, np.uint8)
+    for place in places:
+        canvas[place] = 0
+    return np.asarray(cv2.distanceTransform(canvas, cv2.DIST_L2, 5), np.float32)
 
 
 def _guesses(rgb: Colors, on: list[Place]) -> Iterator[Mask]:

@@ -78,7 +78,7 @@ def _completed(colors: Floats, gap: Mask) -> tuple[Floats, Places | None]:
         for _ in range(5 if level else 3):
             origin, distance = search.improved(origin)
             scene = search.voted(origin, distance)
-        guess = scene
+        guess = scene if level else search.voted(origin, distance, reach=1)
     return _resized(guess, (width, height)), origin
 
 

@@ -14,7 +14,7 @@ from .layout import reading_order
 if TYPE_CHECKING:
     from rapidocr import RapidOCR
 
-_LARGEST = 1600  # pixels of the longer side at which lines are looked for; read at full size
+_LARGEST = 2000  # pixels of the longer side: larger pictures are scaled down
 _SMALLEST = 900  # pixels: smaller pictures are enlarged, up to three times
 _MARGIN = 16  # pixels put around the picture, since letters at the very edge are missed
 _ENGINE = threading.Lock()
@@ -40,13 +40,15 @@ def read(rgb: NDArray[np.uint8]) -> list[Line]:
     from rapidocr.utils.output import RapidOCROutput
 
     height, width = rgb.shape[:2]
-    scale = min(3.0, max(1.0, _SMALLEST / max(height, width)))
+    longer = max(height, width)
+    scale = min(_LARGEST / longer, 3.0, max(1.0, _SMALLEST / longer))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    large = cv2.resize(rgb, size, interpolation=cv2.INTER_CUBIC) if scale > 1 else rgb
+    how = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
+    scaled = cv2.resize(rgb, size, interpolation=how)
     around = (_MARGIN,) * 4
-    large = cv2.copyMakeBorder(large, *around, cv2.BORDER_REPLICATE)
+    scaled = cv2.copyMakeBorder(scaled, *around, cv2.BORDER_REPLICATE)
     with _ENGINE:
-        result = _engine()(np.ascontiguousarray(large[..., ::-1]))
+        result = _engine()(np.ascontiguousarray(scaled[..., ::-1]))
     assert isinstance(result, RapidOCROutput)
     if result.boxes is None or not result.txts or not result.scores:
         return []
@@ -65,9 +67,9 @@ def _engine() -> RapidOCR:
     return RapidOCR(
         params={
             "Global.log_level": "error",
-            "Global.max_side_len": 2**15,  # lines are cut out of the picture at its full size
+            "Global.max_side_len": 2**15,  # it comes scaled; here it would be sampled, not averaged
             "Det.limit_type": "max",
-            "Det.limit_side_len": _LARGEST,
+            "Det.limit_side_len": 2**15,
         }
     )
 

@@ -72,15 +72,21 @@ class PatchSearch:
         distance[y, x] = cost
         return origin, distance
 
-    def voted(self, origin: Places, distance: Floats) -> Floats:
-        """Return the scene with each pixel of the hole as the patches over it have it."""
+    def voted(self, origin: Places, distance: Floats, reach: int = REACH) -> Floats:
+        """Return the scene with each pixel of the hole as the patches over it have it.
+
+        Args:
+            origin: Where the patch that resembles each pixel's lies (height, width, 2).
+            distance: How little it resembles it (height, width).
+            reach: How far from its middle a patch has a vote; the less, the sharper.
+        """
         y, x = self._targets.T
         typical = float(np.percentile(distance[y, x], 75)) + 1e-3
         weight = np.exp(-distance[y, x] / (2 * typical)) * self._trust[y, x]
         total = np.zeros((self._height, self._width, 4), np.float32)
         middle = origin[y, x]
-        for down in range(-REACH, REACH + 1):
-            for right in range(-REACH, REACH + 1):
+        for down in range(-reach, reach + 1):
+            for right in range(-reach, reach + 1):
                 to_y, to_x = y + down, x + right
                 fits = (to_y >= 0) & (to_y < self._height) & (to_x >= 0) & (to_x < self._width)
                 color = self._scene[middle[fits, 0] + down, middle[fits, 1] + right]
