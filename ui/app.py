@@ -146,7 +146,7 @@ class Page:
         try:
             request = await asyncio.to_thread(visit.prepare, text, files)
         except SetupError as error:
-            _say(visit, error)
+            _say(error)
             left: Message = {"text": text, "files": list(visit.desk.unsent)}
             yield {self.message: left, **self._desk(visit)}
             return
@@ -155,7 +155,7 @@ class Page:
             async for chat in visit.play(request):
                 yield {self.chat: chat}
         except LlavaPlusError as error:
-            _say(visit, error)
+            _say(error)
         yield self._after(visit)
 
     def _after(self, visit: Visit) -> Updates:
@@ -174,7 +174,7 @@ class Page:
             return {self.pointer: SKIP}
         problems = await asyncio.to_thread(visit.desk.attach, files)
         for problem in problems:
-            _say(visit, problem)
+            _say(problem)
         left: Message = {"text": message["text"], "files": list(visit.desk.unsent)}
         return {**self._desk(visit), **({self.message: left} if problems else {})}
 
@@ -190,7 +190,7 @@ class Page:
         try:
             visit.desk.mark(event._data.get("at"))
         except SetupError as error:
-            _say(visit, error)
+            _say(error)
         return self._desk(visit)
 
     def _clear(self, visit: Visit) -> Updates:
@@ -274,9 +274,9 @@ def _message_words(labels: Labels) -> dict[str, Any]:
     return {"label": labels["message"], "placeholder": labels["message_hint"]}
 
 
-def _say(visit: Visit, problem: object) -> None:
+def _say(problem: object) -> None:
     """Show a sentence in a corner of the page; nothing in it is taken for HTML."""
-    gr.Warning(html.escape(str(problem)), title=visit.labels["notice"])
+    gr.Warning(html.escape(str(problem)))
 
 
 def _mode(mode: str) -> Any:

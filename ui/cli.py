@@ -63,14 +63,15 @@ def ui(
 ) -> None:
     """Open the chat page."""
     from .late import LatePlanner
-    from .serve import serve, uploads
+    from .serve import serve
 
     registry = _registry(skills)
     load = _loader(ctx)
-    late = LatePlanner(lambda: load(planner, device=device), name=planner).start()
+    late = LatePlanner(lambda: load(planner, device=device), name=planner)
     server = serve(lambda: Agent(late, registry), host=host, port=port, token=token)
     say(Console(), f"LLaVA-Plus is at {server.address}")
-    say(Console(), f"Ctrl-C ends it. Uploads lie in {uploads()} for a day at most.", "dim")
+    say(Console(), f"Ctrl-C ends it and deletes the pictures, which lie in {server.folder}.", "dim")
+    late.start()  # only now: the page comes first
     if browser:
         typer.launch(server.address)
     server.wait()

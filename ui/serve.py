@@ -2,6 +2,8 @@
 
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
@@ -61,13 +63,19 @@ class Server:
 
     address: str  # with the token, where one is needed
     blocks: Any
+    folder: Path  # where visitors' pictures lie while they chat
 
     def wait(self) -> None:
-        """Stay until interrupted."""
-        self.blocks.block_thread()
+        """Stay until interrupted, then tidy up."""
+        try:
+            self.blocks.block_thread()
+        finally:
+            self.close()
 
     def close(self) -> None:
+        """Stop serving, and delete what visitors have left."""
         self.blocks.close(verbose=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def serve(
@@ -85,6 +93,8 @@ def serve(
         port: A free one from 7860 on if left out.
         token: Made up if one is needed and none given.
     """
+    folder = Path(tempfile.mkdtemp(prefix="llava-plus-"))
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
     import gradio as gr
 
@@ -112,19 +122,14 @@ def serve(
             inbrowser=False,
         )
     except OSError as error:
+        place = f"{host}, port {port}" if port else f"{host}, ports from 7860 on"
         raise SetupError(
-            f"Cannot listen on {host}, port {port or '7860 and up'}: {error}"
+            f"Cannot listen on {place}: taken or not allowed. Choose another with --port or --host."
         ) from error
-    return Server(address=address + (f"?token={token}" if token else ""), blocks=blocks)
+    address += f"?token={token}" if token else ""
+    return Server(address=address, blocks=blocks, folder=folder)
 
 
 def needs_token(host: str) -> bool:
     """Say whether others than this machine can reach the page there."""
     return host not in LOCAL
-
-
-def uploads() -> Path:
-    """Return the folder where visitors' pictures lie while they chat."""
-    from gradio.utils import get_upload_folder
-
-    return Path(get_upload_folder())

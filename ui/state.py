@@ -176,7 +176,7 @@ class Visit:
 
     def gallery(self) -> list[tuple[str, str]]:
         """Return the pictures as small copies, with their handles."""
-        new = f" ({self.labels['new']})"
+        new = f" {self.labels['new']}"
         return [
             (self.files.thumbnail(entry.image), entry.handle + ("" if entry.sent else new))
             for entry in self.desk.entries()

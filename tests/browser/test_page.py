@@ -65,8 +65,7 @@ class Scripts:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("uploads"))
+def address():
     from llava_plus.ui.serve import serve
 
     planner, skills = Scripts(), default_registry()
@@ -92,6 +91,7 @@ def page(browser, address):
     def open_page(**options):
         context = browser.new_context(viewport={"width": 1280, "height": 1000}, **options)
         page = context.new_page()
+        page.set_default_timeout(90_000)  # a machine may be busy
         page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(address)

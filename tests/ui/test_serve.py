@@ -58,8 +58,8 @@ def test_only_this_machine_needs_no_token(host, needed):
 
 
 @pytest.mark.slow
-def test_the_real_page_is_served_behind_its_token(skills, tmp_path, monkeypatch):
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+def test_the_real_page_is_served_behind_its_token(skills, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "is set anew")
     server = serve(lambda: Agent(ScriptedPlanner([]), skills), token="secret")
     try:
         with httpx.Client() as client:
@@ -70,5 +70,7 @@ def test_the_real_page_is_served_behind_its_token(skills, tmp_path, monkeypatch)
             assert "LLaVA-Plus" in page.text
             for outside in ("fonts.googleapis.com", "cdnjs", "huggingface.co/front"):
                 assert outside not in page.text
+        assert server.folder.is_dir()
     finally:
         server.close()
+    assert not server.folder.exists()
