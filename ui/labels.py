@@ -7,7 +7,7 @@ Labels = Mapping[str, str]
 ENGLISH: Labels = {
     "about": (
         "Give it pictures and say what to do: it plans, calls skills and shows every step. "
-        "The bundled planner **nano** is small: it knows the skills listed below and understands "
+        "The bundled planner **nano** is small: it knows the skills under “Skills” and understands "
         "short English requests. Faces, text, QR codes and barcodes are found offline; "
         "other things you point at."
     ),
@@ -27,7 +27,7 @@ ENGLISH: Labels = {
     "new": "new",
     "new_chat": "New chat",
     "no_planner": "No planner: {problem} Calls such as /blur work all the same.",
-    "pending": "pending: the next message uses it",
+    "pending": "pending, your next message uses it",
     "picture": "Picture",
     "planner_loading": "The planner is still loading. Calls such as /blur work already.",
     "planner_ready": "Planner: {name}",
@@ -49,7 +49,7 @@ ENGLISH: Labels = {
 CHINESE: Labels = {
     "about": (
         "上传图片并说明要做什么:它会规划、调用技能,并展示每一步。"
-        "自带的规划器 **nano** 很小:只会下面列出的技能,主要理解简短的英文请求。"
+        "自带的规划器 **nano** 很小:只会“技能”栏中列出的技能,主要理解简短的英文请求。"
         "离线可找到人脸、文字、二维码和条形码;其他东西请直接在图上指出。"
     ),
     "answer_stopped": "已停止。",
@@ -68,7 +68,7 @@ CHINESE: Labels = {
     "new": "新",
     "new_chat": "新对话",
     "no_planner": "没有规划器:{problem} 仍可使用 /blur 等手动调用。",
-    "pending": "待用:下一条消息会用到",
+    "pending": "待用,下一条消息会用到",
     "picture": "图片",
     "planner_loading": "规划器仍在加载。/blur 等手动调用已可使用。",
     "planner_ready": "规划器:{name}",
