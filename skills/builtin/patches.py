@@ -11,6 +11,7 @@ Floats = NDArray[np.float32]
 Places = NDArray[np.int64]  # (..., 2): row, column
 
 REACH = 3  # of a patch, to each side of its middle
+_NEARBY = 2500  # squared grey levels that a patch at the other end of the picture must be better
 
 
 class PatchSearch:
@@ -52,7 +53,7 @@ class PatchSearch:
         y, x = self._targets.T
         here = patches[y, x]  # (target, channel)
         best = origin[y, x]  # (target, 2)
-        cost = _apart(here, patches, best)
+        cost = self._cost(patches, here, best, self._targets)
         steps = [(0, 1), (1, 0), (0, -1), (-1, 0)]
         for stride in (4, 2, 1, 1):
             for down, right in steps:
@@ -109,7 +110,7 @@ class PatchSearch:
         self, patches: Floats, here: Floats, best: Places, cost: Floats, moved: Places
     ) -> tuple[Places, Floats]:
         tried = np.nonzero(self._allowed(moved))[0]
-        new = _apart(here[tried], patches, moved[tried])
+        new = self._cost(patches, here[tried], moved[tried], self._targets[tried])
         wins = tried[new < cost[tried]]
         best, cost = best.copy(), cost.copy()
         best[wins] = moved[wins]
@@ -121,8 +122,9 @@ class PatchSearch:
         fits = (y >= 0) & (y < self._height) & (x >= 0) & (x < self._width)
         return np.asarray(fits & self._usable[np.where(fits, y, 0), np.where(fits, x, 0)])
 
-
-def _apart(here: Floats, patches: Floats, places: Places) -> Floats:
-    """Return the mean squared difference of each patch to the one at its place."""
-    gap = here - patches[places[:, 0], places[:, 1]]
-    return np.asarray(np.einsum("nc,nc->n", gap, gap) / here.shape[1], np.float32)
+    def _cost(self, patches: Floats, here: Floats, places: Places, targets: Places) -> Floats:
+        """Return how little each patch resembles the one at its place; far ones count for less."""
+        gap = here - patches[places[:, 0], places[:, 1]]
+        apart = np.einsum("nc,nc->n", gap, gap) / here.shape[1]
+        far = ((places - targets) ** 2).sum(axis=1) / (self._height**2 + self._width**2)
+        return np.asarray(apart + _NEARBY * far, np.float32)

@@ -136,6 +136,7 @@ def test_text_is_found_with_its_place():
     assert overlap(found.xyxy[0], (0.6, 0.62, 0.93, 0.77)) > 0.5
 
 
+@pytest.mark.slow
 def test_coins_and_cats_are_not_taken_for_text(coins):
     assert len(detect(coins, "text")) == 0
     assert len(detect(Image(data.chelsea()), "text")) == 0

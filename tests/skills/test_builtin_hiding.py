@@ -96,6 +96,7 @@ def test_a_mask_is_hidden_to_its_edge_and_a_line_along_its_polygon(coffee, hide)
     assert not changed(hide(coffee, region=slanted), coffee)[in_pixels(corner, coffee)].any()
 
 
+@pytest.mark.slow
 def test_blurred_letters_cannot_be_read():
     page = np.full((120, 700, 3), 255, np.uint8)
     cv2.putText(page, "ACCOUNT 4711 0815", (20, 80), cv2.FONT_HERSHEY_SIMPLEX, 1.8, (0, 0, 0), 4)

@@ -180,6 +180,7 @@ def test_odd_pictures_can_be_clicked(odd_pictures):
         assert found[0, -1, -1], name
 
 
+@pytest.mark.slow
 def test_the_same_click_gives_the_same_outline(coins):
     click = Points(((0.3, 0.4),))
     assert segment(coins, click) == segment(coins, click)

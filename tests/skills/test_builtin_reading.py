@@ -62,6 +62,7 @@ def test_lines_are_read_with_their_places():
     assert all(score > 0.9 for score in lines.scores)
 
 
+@pytest.mark.slow
 def test_columns_are_read_one_after_the_other():
     assert ocr(Image.from_pil(columns())).texts == COLUMNS
 
@@ -100,6 +101,7 @@ def test_only_the_region_is_read_and_places_are_of_the_whole_picture():
     assert region_boxes(lines).xyxy[0] == pytest.approx((0.5, 0.69, 0.74, 0.8), abs=0.04)
 
 
+@pytest.mark.slow
 def test_a_real_page_is_read():
     lines = ocr(Image.from_array(data.page()))
     assert lines.texts[0] == "Region-based segmentation"
@@ -111,6 +113,7 @@ def test_a_name_plate_on_a_photograph_is_read(hopper):
     assert any("HOPPER" in text for text in plate.texts)
 
 
+@pytest.mark.slow
 def test_no_text_is_no_line_rather_than_an_error(odd_pictures, coffee):
     for name in ("one pixel", "one row", "transparent"):
         assert len(ocr(odd_pictures[name])) == 0, name
