@@ -28,9 +28,10 @@ _COMPACT = {"x-guidance": {"whitespace_flexible": False}}
 def call_grammar(skills: SkillRegistry, handles: Mapping[str, Sequence[str]] | Artifacts) -> str:
     """Write a Lark grammar for llguidance of the decisions that can be carried out.
 
-    Only skills of the registry can be called, and only those whose handles there are; arguments
-    come in the order of the signature, with numbers inside their limits. An answer can cite only
-    handles that there are (or ``{error}``), and braces have no other use in it.
+    Only skills of the registry can be called, and only those whose handles there are. A literal box
+    or point lies on a picture, so a skill that takes none takes handles alone. Arguments come in
+    the order of the signature, with numbers inside their limits. An answer can cite only handles
+    that there are (or ``{error}``), and braces have no other use in it.
 
     Not covered: whether a box's corners are in order, and limits of a schema that say more than
     type, choice, range and length (those of lists of lists, say, are left to JSON schema).
@@ -82,8 +83,9 @@ class _Book:
 def _call(spec: SkillSpec, handles: Mapping[str, Sequence[str]], book: _Book) -> str | None:
     """One skill's call; nothing where it needs a handle that there is not."""
     slots: list[tuple[str, bool]] = []  # what follows the comma, and whether it must be there
+    places = any("image" in parameter.kinds for parameter in spec.parameters)
     for parameter in spec.parameters:
-        value = _value(parameter, handles, book)
+        value = _value(parameter, handles, book, places=places)
         if value is None and parameter.required:
             return None
         if value is not None:
@@ -103,15 +105,18 @@ def _arguments(slots: Sequence[tuple[str, bool]]) -> str:
     return " | ".join([*ways, '""'])
 
 
-def _value(parameter: Parameter, handles: Mapping[str, Sequence[str]], book: _Book) -> str | None:
+def _value(
+    parameter: Parameter, handles: Mapping[str, Sequence[str]], book: _Book, *, places: bool
+) -> str | None:
+    """A handle that there is; numbers too, where the skill takes a picture for them to lie on."""
     if not parameter.kinds:
         return _plain(parameter.json_schema, is_words(parameter), book)
     names = [name for kind in parameter.kinds for name in handles.get(kind, ())]
     ways = [book.terminal(f'"({"|".join(names)})"')] if names else []
     share = book.terminal(_SHARE)
-    if "boxes" in parameter.kinds:
+    if places and "boxes" in parameter.kinds:
         ways.append(f'("[" {share} "," {share} "," {share} "," {share} "]")')
-    if "points" in parameter.kinds:
+    if places and "points" in parameter.kinds:
         ways.append(f'("[" {share} "," {share} "]")')
     return f"({' | '.join(ways)})" if ways else None
 

@@ -314,3 +314,12 @@ def test_numbers_without_a_limit_end_somewhere():
 def test_the_bridge_knows_the_whole_vocabulary(tokenizer, tokens):
     assert isinstance(tokens, LLTokenizer)
     assert tokens.vocab_size == len(tokenizer)
+
+
+def test_a_literal_box_needs_a_picture_to_lie_on(accepts):
+    pick_half = '{"thought":"","actions":[{"skill":"pick","args":{"region":[0,0,0.5,1]}}]}'
+    hide_half = (
+        '{"thought":"","actions":[{"skill":"hide","args":{"image":"img_1","region":[0,0,0.5,1]}}]}'
+    )
+    assert accepts(hide_half, image=["img_1"])
+    assert not accepts(pick_half, image=["img_1"], boxes=["boxes_1"])
