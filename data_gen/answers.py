@@ -12,7 +12,9 @@ VERBS = {
     "crop": "crop", "blur": "blur", "pixelate": "pixelate", "erase": "erase", "adjust": "adjust",
     "rotate": "rotate", "image_info": "look up",
 }  # fmt: skip
-ABLE = "I can find faces, text and codes, and crop, blur, pixelate, erase, adjust or rotate pictures."
+ABLE = (
+    "I can find faces, text and codes, and crop, blur, pixelate, erase, adjust or rotate pictures."
+)
 NO_SKILL_THOUGHTS = {
     "chat": "Just talk.",
     "explain": "A question, nothing to do.",
@@ -27,7 +29,8 @@ CHAT = (
     (r"\b(what|which|how).*(can|could|do) (you|u|i)\b|\bhelp\b|skills|features|able to", ABLE),
     (r"\b(who|what) (are|r) (you|u)\b|your name|are you (a|an|human|real)|\b(ai|bot|robot|human)\b",
      "I am nano, the small planner of LLaVA-Plus. " + ABLE),
-    (r"\b(hi|hello|hey|hiya|yo|morning|evening|afternoon|howdy|sup|gm|greetings)\b", "Hello! " + ABLE),
+    (r"\b(hi|hello|hey|hiya|yo|morning|evening|afternoon|howdy|sup|gm|greetings)\b",
+     "Hello! " + ABLE),
 )  # fmt: skip
 EXPLAIN = "I am too small a planner to explain that; I only work on pictures."
 ASK_PICTURE = "Please add a picture first."
@@ -39,7 +42,9 @@ CANNOT = "None of my skills can do that. " + ABLE
 
 def thought(steps: Sequence[Sequence[Call]]) -> str:
     """The rest of the plan in words: "First find, then blur."."""
-    verbs = [" and ".join(dict.fromkeys(VERBS.get(c.skill, c.skill) for c in step)) for step in steps]
+    verbs = [
+        " and ".join(dict.fromkeys(VERBS.get(c.skill, c.skill) for c in step)) for step in steps
+    ]
     if len(verbs) == 1:
         return f"Now {verbs[0]}."
     return f"First {', then '.join(verbs)}."
@@ -71,9 +76,13 @@ def _recalled(text: str, handles: Mapping[str, Sequence[str]]) -> str:
     found = [h for prefix in ("boxes", "lines", "masks", "table") for h in handles.get(prefix, ())]
     if pictures and re.search(r"original|first|begin|start|untouched|uploaded|sent|raw", text):
         return f"Here it is again: {{{pictures[0]}}}."
-    if len(pictures) > 1 and re.search(r"undo|back|revert|before|previous|restore|scrap|nevermind|last", text):
+    if len(pictures) > 1 and re.search(
+        r"undo|back|revert|before|previous|restore|scrap|nevermind|last", text
+    ):
         return f"Here it is again: {{{pictures[-2]}}}."
-    if found and re.search(r"how many|what|which|count|number|find|found|say|said|read|any|did|where|size", text):
+    if found and re.search(
+        r"how many|what|which|count|number|find|found|say|said|read|any|did|where|size", text
+    ):
         return f"It was {{{found[-1]}}}."
     if pictures:
         return f"That is {{{pictures[-1]}}}."
@@ -118,7 +127,11 @@ def _told(plan: Plan, handles: Sequence[str]) -> str:
 
 def nothing(handle: str, *, more: bool) -> str:
     """The answer when a look found nothing; ``more`` when something was to be done with it."""
-    return f"I found {{{handle}}}, so I left the picture as it is." if more else f"I found {{{handle}}}."
+    return (
+        f"I found {{{handle}}}, so I left the picture as it is."
+        if more
+        else f"I found {{{handle}}}."
+    )
 
 
 FAILED = "{error}"

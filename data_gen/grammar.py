@@ -14,15 +14,55 @@ from .requests import Request
 FOLDER = Path(__file__).parent / "phrases"
 CHOICE = re.compile(r"\[([^\[\]]*)\]")
 SLOT = re.compile(r"\{(\w+)\}")
-PICTURE_WORDS = ("picture", "photo", "image", "pic", "photograph", "shot", "foto", "pictures", "img")
-LEADS = ("can you ", "could you ", "please ", "pls ", "would you ", "i want you to ", "i'd like you to ", "hey, ")
-JOINS = (" and ", ", then ", " and then ", ", and ", " then ", ", afterwards ", ". also ", " & ", ", next ")
+PICTURE_WORDS = (
+    "picture",
+    "photo",
+    "image",
+    "pic",
+    "photograph",
+    "shot",
+    "foto",
+    "pictures",
+    "img",
+)
+LEADS = (
+    "can you ",
+    "could you ",
+    "please ",
+    "pls ",
+    "would you ",
+    "i want you to ",
+    "i'd like you to ",
+    "hey, ",
+)
+JOINS = (
+    " and ",
+    ", then ",
+    " and then ",
+    ", and ",
+    " then ",
+    ", afterwards ",
+    ". also ",
+    " & ",
+    ", next ",
+)
 Slots = dict[str, Callable[[], str] | str]
 OTHER_SLOTS: dict[str, tuple[str, ...]] = {
     "bg": ("white", "black", "blue", "green screen", "grey", "red"),
     "cl": ("red", "blue", "green", "purple", "golden", "pink"),
     "w": ("hat", "coat", "dress", "scarf", "helmet"),
-    "doc": ("sign", "label", "receipt", "letter", "poster", "menu", "note", "page", "ticket", "screen"),
+    "doc": (
+        "sign",
+        "label",
+        "receipt",
+        "letter",
+        "poster",
+        "menu",
+        "note",
+        "page",
+        "ticket",
+        "screen",
+    ),
     "g": ("10", "15", "20", "30", "45", "60", "75", "90", "120", "135", "5", "180"),
     "q": ("10", "15", "20", "25", "30", "40", "50", "60", "70", "80"),
     "wh": ("800x600", "1024 by 768", "512 px wide", "A4", "half the size", "1920x1080"),
@@ -71,7 +111,9 @@ class Grammar:
     @classmethod
     def bundled(cls, nouns: Nouns) -> "Grammar":
         """The banks that ship with the package."""
-        return cls([p for path in sorted(FOLDER.glob("bank_*.txt")) for p in read_bank(path)], nouns)
+        return cls(
+            [p for path in sorted(FOLDER.glob("bank_*.txt")) for p in read_bank(path)], nouns
+        )
 
     def requests(self, count: int, *, seed: int, compose: float = 0.3) -> Iterator[Request]:
         """Draw requests; a share of them joins two wishes in one sentence."""
@@ -98,7 +140,12 @@ class Grammar:
         if pattern.imperative and rng.random() < 0.25:
             words = rng.choice(LEADS) + words
         plan = slotted(pattern.plan, in_plan(slots))
-        return Request(context=_context(plan), text=sloppy(words, rng), plan=plan, origin=f"grammar:{pattern.plan}")
+        return Request(
+            context=_context(plan),
+            text=sloppy(words, rng),
+            plan=plan,
+            origin=f"grammar:{pattern.plan}",
+        )
 
     def _joined(self, first: str, second: str, rng: random.Random) -> Request | None:
         slots, more = self._slots(first, rng), self._slots(second, rng)
@@ -109,7 +156,12 @@ class Grammar:
         words = fill(rng.choice(self._imperatives(first)).words, slots, rng)
         words += rng.choice(JOINS) + fill(rng.choice(self._imperatives(second)).words, more, rng)
         context = _context(plans[0])
-        return Request(context=context, text=sloppy(words, rng), plan=joined, origin=f"grammar:{first} + {second}")
+        return Request(
+            context=context,
+            text=sloppy(words, rng),
+            plan=joined,
+            origin=f"grammar:{first} + {second}",
+        )
 
     def _imperatives(self, plan: str) -> list[Pattern]:
         return [pattern for pattern in self.by_plan[plan] if pattern.imperative]
@@ -122,7 +174,15 @@ class Grammar:
             "name": noun.name,
             "p": noun.many,
             "a": noun.a,
-            "d": lambda: rng.choice([f"the {noun.one}", f"the {noun.many}", f"all the {noun.many}", f"my {noun.one}", f"the {noun.one}"]),
+            "d": lambda: rng.choice(
+                [
+                    f"the {noun.one}",
+                    f"the {noun.many}",
+                    f"all the {noun.many}",
+                    f"my {noun.one}",
+                    f"the {noun.one}",
+                ]
+            ),
             "i": lambda: rng.choice(PICTURE_WORDS),
             "x2": other.one,
             "p2": other.many,
@@ -205,4 +265,10 @@ def _looks(plan: str) -> str:
 
 
 def _context(plan: str) -> str:
-    return "1+click" if "points_1" in plan else "1+box" if "boxes_1" in plan and "detect" not in plan else "1"
+    return (
+        "1+click"
+        if "points_1" in plan
+        else "1+box"
+        if "boxes_1" in plan and "detect" not in plan
+        else "1"
+    )

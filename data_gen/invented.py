@@ -1,4 +1,4 @@
-"""Skills that somebody might add: invented ones, so that a planner learns to read what is listed."""
+"""Invented skills, as somebody might add them: a planner learns to read what is listed."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -52,7 +52,9 @@ def read_invented(path: Path = FILE) -> list[Invented]:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         name, form, description, *requests = (field.strip() for field in line.split("\t"))
         if form not in FORMS or len(requests) != 3:
-            raise SetupError(f"{path.name}:{number}: wanted name, form, description, three requests.")
+            raise SetupError(
+                f"{path.name}:{number}: wanted name, form, description, three requests."
+            )
         skills.append(
             Invented(name=name, form=form, description=description, requests=tuple(requests))
         )
@@ -62,20 +64,25 @@ def read_invented(path: Path = FILE) -> list[Invented]:
 def added_requests(
     builtin: list[Request], *, copies: int, seed: int
 ) -> Iterator[tuple[Request, SkillRegistry]]:
-    """Requests in sessions where one to four skills were added; a third of them want none of those."""
+    """Requests in sessions with one to four added skills; some of them want none of those."""
     rng = random.Random(seed)
     known = read_invented()
     for wanted in known:
         for text in wanted.requests:
             for _ in range(copies):
-                others = rng.sample([one for one in known if one is not wanted], rng.choice((0, 1, 1, 2)))
+                others = rng.sample(
+                    [one for one in known if one is not wanted], rng.choice((0, 1, 1, 2))
+                )
                 name = invented_word(rng) if rng.random() < 0.35 else wanted.name
                 registry = _registry([*others, wanted], rng, {wanted.name: name})
                 plan = wanted.plan(text, name)
                 origin = f"invented:{wanted.name}"
                 yield Request(context="1", text=text, plan=plan, origin=origin), registry
             if rng.random() < 0.5 * copies and builtin:
-                yield rng.choice(builtin), _registry(rng.sample(known, rng.choice((1, 2, 3))), rng, {})
+                yield (
+                    rng.choice(builtin),
+                    _registry(rng.sample(known, rng.choice((1, 2, 3))), rng, {}),
+                )
 
 
 def _registry(skills: list[Invented], rng: random.Random, names: dict[str, str]) -> SkillRegistry:

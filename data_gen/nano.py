@@ -2,7 +2,7 @@
 
     make nano            # or: python -m llava_plus.data_gen.nano --recipe recipes/nano.yaml
 
-Every step writes into ``runs/nano`` and is skipped when it is there already, so a killed run goes on.
+Every step writes into ``runs/nano`` and is skipped when it is there, so a killed run goes on.
 """
 
 import argparse
@@ -36,14 +36,17 @@ from .traces import make_trace, offline_skills
 LOG = logging.getLogger(__name__)
 EVALUATION = Path(__file__).parents[1] / "evals" / "requests.jsonl"
 BOILERPLATE = (
-    '{"thought":"', '","actions":[{"skill":"', '","args":{"image":"', '","args":{"region":"', '"}},{"skill":"',
-    '"}}]}', '","answer":"', '"}', '","label":"', '","region":"', '","prompt":"', ',"strength":', ',"degrees":',
-    ',"brightness":', ',"contrast":', ',"saturation":', ',"sharpness":', ',"grayscale":true', ',"outside":true',
-    ',"invert":true', ',"margin":', '","by":"', ',"nth":', ',"count":', '","flip":"horizontal', '","flip":"vertical',
-    ',"region":"', '","strength":', '","degrees":', '","brightness":', '","contrast":', '","saturation":',
-    '","sharpness":', '","grayscale":true', '","outside":true', '","invert":true', '","margin":', '","nth":',
-    '","count":', '","region":[', '}}]}', '}},{"skill":"', ',"label":"', ',"by":"',
-    *(f"{prefix}_{n}" for prefix in ("img", "boxes", "masks", "lines", "points", "table") for n in range(1, 7)),
+    '{"thought":"', '","actions":[{"skill":"', '","args":{"image":"', '","args":{"region":"',
+    '"}},{"skill":"', '"}}]}', '","answer":"', '"}', '","label":"', '","region":"', '","prompt":"',
+    ',"strength":', ',"degrees":', ',"brightness":', ',"contrast":', ',"saturation":',
+    ',"sharpness":', ',"grayscale":true', ',"outside":true', ',"invert":true', ',"margin":',
+    '","by":"', ',"nth":', ',"count":', '","flip":"horizontal', '","flip":"vertical',
+    ',"region":"', '","strength":', '","degrees":', '","brightness":', '","contrast":',
+    '","saturation":', '","sharpness":', '","grayscale":true', '","outside":true',
+    '","invert":true', '","margin":', '","nth":', '","count":', '","region":[', '}}]}',
+    '}},{"skill":"', ',"label":"', ',"by":"',
+    *(f"{kind}_{n}" for kind in ("img", "boxes", "masks", "lines", "points", "table")
+      for n in range(1, 7)),
 )  # fmt: skip
 
 SLOW_CALLS = {"segment(": 8, "ocr(": 8, "erase(": 4}
@@ -72,7 +75,9 @@ def make_requests(sizes: Sizes) -> list[Request]:
     """All training requests, the hands' first, apart from what the evaluation asks."""
     heldout = Heldout.read(EVALUATION)
     hands = list(apart(hand_requests(), heldout))
-    grammar = Grammar.bundled(make_nouns(hands, heldout)).requests(sizes.grammar, seed=sizes.seed + 1)
+    grammar = Grammar.bundled(make_nouns(hands, heldout)).requests(
+        sizes.grammar, seed=sizes.seed + 1
+    )
     random.Random(sizes.seed).shuffle(hands)
     return [copied_labels(request) for request in (*hands, *apart(grammar, heldout))]
 
@@ -117,7 +122,9 @@ def make_conversations(
         request, added = given if isinstance(given, tuple) else (given, None)
         rng = random.Random(f"{seed}:{index}:{request.text}")
         # Wordings of one wish share a few pictures, so that what is slow is worked out once.
-        first, *more = _suiting(request, pictures, random.Random(f"{seed}:{request.origin}:{rng.randrange(2)}"))
+        first, *more = _suiting(
+            request, pictures, random.Random(f"{seed}:{request.origin}:{rng.randrange(2)}")
+        )
         if "ocr(" in request.context + request.plan and (said := SELECTED.search(request.plan)):
             first = sign_picture(said[1], seed=seed)
         earlier = [wordings.draw(plan, rng) for plan in request.context.split(" > ")[1:]]
@@ -129,7 +136,12 @@ def make_conversations(
         except LlavaPlusError as error:
             LOG.warning("left out %r: %s", request.text, error)
             continue
-        if any("No handle" in o.text for t in trace.turns for step in t.steps for o in step.observations):
+        if any(
+            "No handle" in o.text
+            for t in trace.turns
+            for step in t.steps
+            for o in step.observations
+        ):
             continue  # an earlier turn found nothing to go on with
         skills = offline_skills() if added is None else offline_skills().merge(added)
         view = PlanView(turns=trace.turns, artifacts=trace.artifacts, skills=skills, cancel=Event())
@@ -169,7 +181,9 @@ def write_added(folder: Path, sizes: Sizes, *, image_size: int) -> None:
     writer.close()
 
 
-def _write_part(part: tuple[int, list[Request]], *, folder: Path, sizes: Sizes, image_size: int) -> None:
+def _write_part(
+    part: tuple[int, list[Request]], *, folder: Path, sizes: Sizes, image_size: int
+) -> None:
     from llava_plus.model.dataset import PIXELS, ConversationWriter
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")

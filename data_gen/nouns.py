@@ -8,17 +8,76 @@ from pathlib import Path
 FOLDER = Path(__file__).parent / "phrases"
 COMMON = ("face", "text", "code")  # what the offline detectors find
 COMMON_WORDS = {
-    "face": (("face", "faces"),) * 6 + (("person's face", "people's faces"), ("human face", "human faces")),
+    "face": (("face", "faces"),) * 6
+    + (("person's face", "people's faces"), ("human face", "human faces")),
     "text": (("text", "text"), ("text", "texts"), ("writing", "writing"), ("text", "words")),
-    "code": (("qr code", "qr codes"), ("barcode", "barcodes"), ("QR code", "QR codes"), ("code", "codes")),
+    "code": (
+        ("qr code", "qr codes"),
+        ("barcode", "barcodes"),
+        ("QR code", "QR codes"),
+        ("code", "codes"),
+    ),
 }
-IRREGULAR = {"person": "people", "man": "men", "woman": "women", "child": "children", "foot": "feet"}
-IRREGULAR |= {"tooth": "teeth", "mouse": "mice", "goose": "geese", "leaf": "leaves", "knife": "knives"}
-IRREGULAR |= {"shelf": "shelves", "loaf": "loaves", "scarf": "scarves", "wolf": "wolves", "calf": "calves"}
-IRREGULAR |= {"sheep": "sheep", "fish": "fish", "deer": "deer", "aircraft": "aircraft", "salmon": "salmon"}
+IRREGULAR = {
+    "person": "people",
+    "man": "men",
+    "woman": "women",
+    "child": "children",
+    "foot": "feet",
+}
+IRREGULAR |= {
+    "tooth": "teeth",
+    "mouse": "mice",
+    "goose": "geese",
+    "leaf": "leaves",
+    "knife": "knives",
+}
+IRREGULAR |= {
+    "shelf": "shelves",
+    "loaf": "loaves",
+    "scarf": "scarves",
+    "wolf": "wolves",
+    "calf": "calves",
+}
+IRREGULAR |= {
+    "sheep": "sheep",
+    "fish": "fish",
+    "deer": "deer",
+    "aircraft": "aircraft",
+    "salmon": "salmon",
+}
 SINGULAR = {many: one for one, many in IRREGULAR.items()}
-SYLLABLES = ("ba", "cro", "din", "fel", "gra", "hum", "jo", "kel", "lup", "mar", "no", "pil", "qua", "ras")
-SYLLABLES += ("sto", "tru", "vel", "wim", "yor", "zan", "bik", "dolt", "esk", "ig", "umb", "olp", "ret")
+SYLLABLES: tuple[str, ...] = (
+    "ba",
+    "cro",
+    "din",
+    "fel",
+    "gra",
+    "hum",
+    "jo",
+    "kel",
+    "lup",
+    "mar",
+    "no",
+    "pil",
+    "qua",
+    "ras",
+)
+SYLLABLES += (
+    "sto",
+    "tru",
+    "vel",
+    "wim",
+    "yor",
+    "zan",
+    "bik",
+    "dolt",
+    "esk",
+    "ig",
+    "umb",
+    "olp",
+    "ret",
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +106,7 @@ class Nouns:
 
     @classmethod
     def bundled(cls, *, more: Iterable[str] = (), without: Iterable[str] = ()) -> "Nouns":
-        """The list that ships, with names that hands used, without those that are kept for evaluation."""
+        """The list that ships and names that hands used, without the evaluation's."""
         listed = (FOLDER / "nouns.txt").read_text(encoding="utf-8").split("\n")
         names = {name.strip().lower() for name in (*listed, *more)} - {""} - set(COMMON)
         left_out = {singular(name) for name in without}
@@ -91,7 +150,11 @@ def _singular(word: str) -> str:
         return word[:-3] + "y"
     if len(word) > 4 and word.endswith(("ches", "shes", "sses", "xes", "zes")):
         return word[:-2]
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
+    return (
+        word[:-1]
+        if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is"))
+        else word
+    )
 
 
 def invented_word(rng: random.Random) -> str:

@@ -20,8 +20,9 @@ Box = tuple[float, float, float, float]
 
 SIGNS = (
     "OPEN", "SALE 50%", "NO PARKING", "EXIT", "COFFEE", "TOTAL 12.40", "ROOM 204", "PUSH", "TAXI",
-    "BAKERY", "MENU", "WELCOME", "Invoice 8841", "KEEP OUT", "Platform 9", "FRAGILE", "Tel. 555 0142",
-    "CLOSED", "Milk 1.29", "Class of 1998", "FRESH FISH", "LIBRARY", "GATE B12", "Do not disturb",
+    "BAKERY", "MENU", "WELCOME", "Invoice 8841", "KEEP OUT", "Platform 9", "FRAGILE",
+    "Tel. 555 0142", "CLOSED", "Milk 1.29", "Class of 1998", "FRESH FISH", "LIBRARY",
+    "GATE B12", "Do not disturb",
 )  # fmt: skip
 CODES = ("https://example.org/menu", "WIFI:S:guest;P:welcome;;", "4006381333931", "ticket 77-120")
 # Public domain or CC0; every file comes with scikit-image or matplotlib.
@@ -129,7 +130,9 @@ def _scene(rng: random.Random, index: int, side: int, portraits: list[Pillow.Ima
         _code(canvas, rng)
     if not holds and rng.random() < 0.5:
         canvas = canvas.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.2)))
-    noise = np.random.default_rng(rng.getrandbits(32)).normal(0, rng.uniform(0, 5), (height, width, 1))
+    noise = np.random.default_rng(rng.getrandbits(32)).normal(
+        0, rng.uniform(0, 5), (height, width, 1)
+    )
     pixels = np.clip(np.asarray(canvas) + noise, 0, 255).astype(np.uint8)
     return Picture(
         name=f"scene_{index:05d}",
@@ -170,7 +173,10 @@ def _blob(draw: ImageDraw.ImageDraw, rng: random.Random, box: Box, width: int, h
         middle = rng.uniform(x0, x1)
         draw.polygon([(middle, y0), (x1, rng.uniform(y0, y1)), (x1, y1), (x0, y1)], fill=color)
     inner = tuple(255 - value for value in color)
-    draw.ellipse((x0 + (x1 - x0) * 0.3, y0 + (y1 - y0) * 0.3, x0 + (x1 - x0) * 0.5, y0 + (y1 - y0) * 0.5), fill=inner)
+    draw.ellipse(
+        (x0 + (x1 - x0) * 0.3, y0 + (y1 - y0) * 0.3, x0 + (x1 - x0) * 0.5, y0 + (y1 - y0) * 0.5),
+        fill=inner,
+    )
 
 
 def _faces(canvas: Pillow.Image, rng: random.Random, portraits: list[Pillow.Image]) -> None:
@@ -192,7 +198,9 @@ def _sign(
     font = ImageFont.load_default(size)
     x, y = rng.uniform(0.02, 0.2) * width, rng.uniform(0.05, 0.5) * height
     wide = max(draw.textlength(word, font=font) for word in words)
-    draw.rectangle((x - 6, y - 6, x + wide + 6, y + len(words) * size * 1.4 + 4), fill="white", outline="black")
+    draw.rectangle(
+        (x - 6, y - 6, x + wide + 6, y + len(words) * size * 1.4 + 4), fill="white", outline="black"
+    )
     for row, word in enumerate(words):
         draw.text((x, y + row * size * 1.4), word, fill="black", font=font)
 

@@ -1,9 +1,9 @@
 """More from one conversation: other things in it, other numbers, other typing.
 
-A conversation was made by running skills. Its copies here say what running them again would give: the
-ground truth of a drawn scene finds its objects under whatever name is asked for, and no edit reads
-what a region is called. So a name is exchanged everywhere at once, in the request, in the calls and
-in what came back.
+A conversation was made by running skills. Its copies here say what running them again would give:
+the ground truth of a drawn scene finds its objects under whatever name is asked for, and no edit
+reads what a region is called. So a name is exchanged everywhere at once, in the request, in the
+calls and in what came back.
 """
 
 import random
@@ -34,7 +34,11 @@ def refilled(conversation: Conversation, nouns: Nouns, rng: random.Random) -> li
         if one.lower() in (known.lower() for known in swaps):
             continue
         noun = nouns.draw(rng)
-        swaps |= {one: noun.one, plural(one): noun.many, name: noun.many if name != one else noun.one}
+        swaps |= {
+            one: noun.one,
+            plural(one): noun.many,
+            name: noun.many if name != one else noun.one,
+        }
     swaps |= _angles(conversation, rng)
     last = max(index for index, m in enumerate(conversation) if m.role == "user")
     messages = [_swapped(message, swaps) for message in conversation]
@@ -53,7 +57,9 @@ def _swapped(message: Message, swaps: dict[str, str]) -> Message:
     if not swaps:
         return message
     longest = sorted(swaps, key=len, reverse=True)
-    pattern = re.compile(rf"(?<![\w_])({'|'.join(map(re.escape, longest))})(?![\w_])", re.IGNORECASE)
+    pattern = re.compile(
+        rf"(?<![\w_])({'|'.join(map(re.escape, longest))})(?![\w_])", re.IGNORECASE
+    )
     by_lower = {name.lower(): new for name, new in swaps.items()}
 
     def new(match: re.Match[str]) -> str:

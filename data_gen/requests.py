@@ -1,4 +1,4 @@
-"""Requests with their plans, written by people's hands: read, and kept apart from the evaluation."""
+"""Requests with their plans, written by hand: read, and kept apart from the evaluation."""
 
 import json
 import re

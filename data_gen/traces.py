@@ -10,7 +10,16 @@ from typing import Any
 from llava_plus.agent import Agent, Decision, Limits, PlanView, Trace
 from llava_plus.agent.notation import Context, Plan, parse_context, parse_plan
 from llava_plus.errors import SkillError
-from llava_plus.skills import Boxes, Image, Masks, Points, SkillRegistry, SkillSpec, default_registry, value_to_json
+from llava_plus.skills import (
+    Boxes,
+    Image,
+    Masks,
+    Points,
+    SkillRegistry,
+    SkillSpec,
+    default_registry,
+    value_to_json,
+)
 
 from .answers import FAILED, NO_SKILL_THOUGHTS, finished, nothing, thought, without_skill
 from .pictures import Picture, ground_truth
@@ -42,7 +51,9 @@ class PlanFollower:
             if any(not observation.ok for observation in seen):
                 return Decision(thought="That did not work.", answer=FAILED)
             more = done < len(self.now.steps)
-            empty = [o.handle for o in seen if o.handle and _is_empty(view.artifacts[o.handle].value)]
+            empty = [
+                o.handle for o in seen if o.handle and _is_empty(view.artifacts[o.handle].value)
+            ]
             if empty and (more or len(seen) == 1):
                 return Decision(thought="Nothing there.", answer=nothing(empty[0], more=more))
         if done == len(self.now.steps):
@@ -114,13 +125,14 @@ def truth_registry(picture: Picture) -> SkillRegistry:
     """The built-in skills, with a `detect` that also knows what a drawn scene's objects are."""
     skills = offline_skills()
     spec = skills["detect"]
-    offline: Callable[..., Boxes] = spec.function
+    offline: Callable[..., Any] = spec.function
 
     def detect(image: Image, label: str) -> Boxes:
         try:
-            return offline(image=image, label=label)
+            found: Boxes = offline(image=image, label=label)
         except SkillError:
             return ground_truth(picture, label)
+        return found
 
     return _with(skills, replace(spec, function=detect, backend="ground-truth"))
 
@@ -135,7 +147,9 @@ def _remembering(spec: SkillSpec, known: dict[tuple[str, str, str], Any]) -> Cal
 
     def remembering(**args: Any) -> Any:
         image = args["image"]
-        others = {name: _content(spec.name, value) for name, value in args.items() if name != "image"}
+        others = {
+            name: _content(spec.name, value) for name, value in args.items() if name != "image"
+        }
         key = (spec.name, image.digest, json.dumps(others, sort_keys=True, default=str))
         if key not in known:
             try:
@@ -152,12 +166,16 @@ def _remembering(spec: SkillSpec, known: dict[tuple[str, str, str], Any]) -> Cal
 
 
 def _content(skill: str, value: Any) -> Any:
-    """What of an argument makes a difference: what a region is called does not change its pixels."""
+    """What of an argument makes a difference: a region's name does not change its pixels."""
     if not hasattr(value, "describe"):
         return value
     data = value_to_json(value)
     if skill in ("erase", "segment"):
-        return {key: data[key] for key in ("kind", "xyxy", "xy", "positive", "rles", "polygons") if key in data}
+        return {
+            key: data[key]
+            for key in ("kind", "xyxy", "xy", "positive", "rles", "polygons")
+            if key in data
+        }
     return data
 
 

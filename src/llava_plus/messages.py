@@ -1,4 +1,4 @@
-"""Conversations as every planner and model here reads them: roles, text and pictures, nothing of skills."""
+"""Conversations as planners and models read them: roles, text and pictures, nothing of skills."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
