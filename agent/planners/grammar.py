@@ -1,11 +1,13 @@
 """A grammar of exactly what a planner may write next, in the json dialect."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llava_plus.agent.dialects.json import is_words
 from llava_plus.skills import Artifacts, Parameter, SkillRegistry, SkillSpec
+from llava_plus.skills.spec import REGION_KINDS
 
 from .ranges import integer_pattern, number_pattern
 
@@ -25,13 +27,19 @@ _SHARE = r"0(\.(0|[0-9]?[1-9]))?|1(\.0)?"  # 0 to 1, two decimals
 _COMPACT = {"x-guidance": {"whitespace_flexible": False}}
 
 
-def call_grammar(skills: SkillRegistry, handles: Mapping[str, Sequence[str]] | Artifacts) -> str:
+def call_grammar(
+    skills: SkillRegistry,
+    handles: Mapping[str, Sequence[str]] | Artifacts,
+    *,
+    phrases: Sequence[str] | None = None,
+) -> str:
     """Write a Lark grammar for llguidance of the decisions that can be carried out.
 
     Only skills of the registry can be called, and only those whose handles there are. A literal box
-    or point lies on a picture, so a skill that takes none takes handles alone. Arguments come in
-    the order of the signature, with numbers inside their limits. An answer can cite only handles
-    that there are (or ``{error}``), and braces have no other use in it.
+    is a plain area of a picture ("the left half"): it stands only where a skill takes a picture and
+    any region, since where a thing lies is for skills and people to say. Arguments come in the
+    order of the signature, with numbers inside their limits. An answer can cite only handles that
+    there are (or ``{error}``), and braces have no other use in it.
 
     Not covered: whether a box's corners are in order, and limits of a schema that say more than
     type, choice, range and length (those of lists of lists, say, are left to JSON schema).
@@ -39,11 +47,12 @@ def call_grammar(skills: SkillRegistry, handles: Mapping[str, Sequence[str]] | A
     Args:
         skills: What can be called.
         handles: The live handles by kind, such as ``{"image": ["img_1"]}``, or the artifacts.
+        phrases: All that free-text arguments may say; None lets them say anything.
     """
     if isinstance(handles, Artifacts):
         kinds = {artifact.kind for _, artifact in handles.items()}
         handles = {kind: handles.handles(kind) for kind in sorted(kinds)}
-    book = _Book()
+    book = _Book(phrases)
     calls = [rule for spec in skills if (rule := _call(spec, handles, book))]
     cited = "|".join([name for names in handles.values() for name in names] + ["error"])
     cite = rf"|\{{({cited})\}}"
@@ -66,8 +75,9 @@ def call_grammar(skills: SkillRegistry, handles: Mapping[str, Sequence[str]] | A
 class _Book:
     """Rules and terminals, each written once, under names of their own."""
 
-    def __init__(self) -> None:
+    def __init__(self, phrases: Sequence[str] | None = None) -> None:
         self._names: dict[str, str] = {}
+        self.phrases = phrases
 
     def rule(self, body: str) -> str:
         return self._names.setdefault(body, f"rule_{len(self._names)}")
@@ -114,10 +124,8 @@ def _value(
     names = [name for kind in parameter.kinds for name in handles.get(kind, ())]
     ways = [book.terminal(f'"({"|".join(names)})"')] if names else []
     share = book.terminal(_SHARE)
-    if places and "boxes" in parameter.kinds:
+    if places and set(REGION_KINDS) <= set(parameter.kinds):
         ways.append(f'("[" {share} "," {share} "," {share} "," {share} "]")')
-    if places and "points" in parameter.kinds:
-        ways.append(f'("[" {share} "," {share} "]")')
     return f"({' | '.join(ways)})" if ways else None
 
 
@@ -138,6 +146,10 @@ def _plain(schema: Mapping[str, Any], words: bool, book: _Book) -> str:
         return book.terminal(pattern(*_limits(schema, 1 if kind == "integer" else 0.01)))
     if kind == "string" and words and not {"pattern", "format"} & schema.keys():
         longest = max(1, min(schema.get("maxLength", WORDS), WORDS))
+        if book.phrases:
+            known = [json.dumps(one, ensure_ascii=False)[1:-1] for one in book.phrases]
+            fits = [re.escape(one) for one in known if len(one) <= longest]
+            return book.terminal(f'" ({"|".join(fits)})"')
         return book.terminal(f'" {_text(_LINE_END, _LINE, longest)}"')
     if kind == "array" and "prefixItems" not in schema and isinstance(schema.get("items"), dict):
         return _list(schema, words, book)

@@ -23,6 +23,7 @@ from .engine import Engine, Stats
 from .grammar import call_grammar
 from .hub_engine import HubEngine
 from .lmm_engine import LMMEngine
+from .phrases import phrases_of
 
 BUNDLED = Path(__file__).parents[2] / "model" / "weights"  # one folder for each bundled planner
 
@@ -40,6 +41,7 @@ class LocalPlanner:
         processor: What belongs to it.
         dialect: "json" (ours) or "plus" (LLaVA-Plus's own format, without a grammar).
         grammar: Whether to constrain the json dialect.
+        copied: Whether free-text arguments are phrases of the requests; None: for our LMM only.
         device: Where to run; None leaves the model where it is.
         name: What traces call this planner.
         **options: ``max_tokens``, ``temperature``, ``seed``, for our LMM also ``sessions``.
@@ -52,6 +54,7 @@ class LocalPlanner:
         *,
         dialect: Dialect = "json",
         grammar: bool = True,
+        copied: bool | None = None,
         device: str | None = None,
         name: str = "local",
         **options: Any,
@@ -65,6 +68,7 @@ class LocalPlanner:
         self.dialect = dialect
         self.grammar = grammar and dialect == "json"
         self._ours = isinstance(processor, LMMProcessor)
+        self.copied = self._ours if copied is None else copied
         engine = LMMEngine if self._ours else HubEngine
         self._engine: Engine = engine(model, processor, **options)
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="planner")
@@ -136,11 +140,15 @@ class LocalPlanner:
         try:
             if stop():
                 raise HaltedError
-            grammar = call_grammar(view.skills, view.artifacts) if self.grammar else None
+            grammar = self._grammar(view) if self.grammar else None
             text = self._engine.write(self._render(view), grammar=grammar, stop=stop, emit=emit)
             emit(self._parse(text, view))
         except BaseException as error:  # raised again where the plan is awaited
             emit(error)
+
+    def _grammar(self, view: PlanView) -> str:
+        said = phrases_of(turn.message for turn in view.turns) if self.copied else None
+        return call_grammar(view.skills, view.artifacts, phrases=said)
 
     def _render(self, view: PlanView) -> list[Message]:
         if self.dialect == "plus":

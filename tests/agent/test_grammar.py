@@ -11,6 +11,7 @@ from llava_plus.agent.dialects import json as dialect
 from llava_plus.agent.planner import Decision
 from llava_plus.agent.planners.grammar import call_grammar
 from llava_plus.agent.planners.guide import Guide
+from llava_plus.agent.planners.phrases import phrases_of
 from llava_plus.agent.planners.ranges import integer_pattern, number_pattern
 from llava_plus.model import train_tokenizer
 from llava_plus.skills import (
@@ -323,3 +324,24 @@ def test_a_literal_box_needs_a_picture_to_lie_on(accepts):
     )
     assert accepts(hide_half, image=["img_1"])
     assert not accepts(pick_half, image=["img_1"], boxes=["boxes_1"])
+
+
+def test_free_text_can_be_held_to_phrases(skills, tokens):
+    grammar = call_grammar(skills, {"image": ["img_1"]}, phrases=["red car", 'the "A"'])
+
+    def accepts(label):
+        text = '{"thought":"","actions":[{"skill":"find","args":{"image":"img_1","label":" %s"}}]}'
+        matcher = LLMatcher(tokens, grammar)
+        return matcher.consume_tokens(tokens.tokenize_str(text % label)) and matcher.is_accepting()
+
+    assert accepts("red car")
+    assert accepts(r"the \"A\"")
+    assert not accepts("red")
+    assert not accepts("blue car")
+
+
+def test_phrases_are_runs_of_words_without_the_punctuation_around_them():
+    phrases = phrases_of(["a SEAGULL. in my sister's photo", "crop"])
+    assert {"SEAGULL", "my sister", "a SEAGULL. in", "crop", "face", "text", "code"} <= set(phrases)
+    assert "photo crop" not in phrases
+    assert max(len(phrase.split()) for phrase in phrases) == 5
