@@ -139,7 +139,7 @@ MANY = {"image": ("img_1", "img_2"), "boxes": ("boxes_1",), "points": ("points_1
         '{"skill":"hide","args":{"image":"img_2","region":"boxes_1","outside":false}}',
         '{"skill":"hide","args":{"image":"img_2","region":[0.1,0.25,1,0.99]}}',
         '{"skill":"outline","args":{"image":"img_1","prompt":"points_1"}}',
-        '{"skill":"outline","args":{"image":"img_1","prompt":[0.5,0]}}',
+        '{"skill":"outline","args":{"image":"img_1","prompt":"points_1"}}',
         '{"skill":"pick","args":{"region":"boxes_1","by":"left","nth":20,"label":" a"}}',
         '{"skill":"find","args":{"image":"img_1","label":" \\"to let\\" 出租"}}',
         '{"skill":"tag","args":{"image":"img_1","words":[" a"," b c"],"pair":[1,2]}}',
@@ -251,7 +251,7 @@ def draw_decision(draw):
                 ("find", {"image": "img_2", "label": draw.choice(words)}),
                 ("hide", {"image": "img_1", "region": region, **{n: options[n] for n in kept}}),
                 ("pick", {"region": "boxes_1", "nth": draw.randint(1, 20)}),
-                ("outline", {"image": "img_1", "prompt": [0.5, 0.05]}),
+                ("outline", {"image": "img_1", "prompt": "points_1"}),
             ]
         )
         calls.append(Call(id=f"call_{number + 1}", skill=args[0], args=args[1]))
@@ -322,8 +322,12 @@ def test_a_literal_box_needs_a_picture_to_lie_on(accepts):
     hide_half = (
         '{"thought":"","actions":[{"skill":"hide","args":{"image":"img_1","region":[0,0,0.5,1]}}]}'
     )
+    outline_half = (
+        '{"thought":"","actions":[{"skill":"outline","args":{"image":"img_1","prompt":[0.5,0]}}]}'
+    )
     assert accepts(hide_half, image=["img_1"])
     assert not accepts(pick_half, image=["img_1"], boxes=["boxes_1"])
+    assert not accepts(outline_half, image=["img_1"], points=["points_1"])
 
 
 def test_free_text_can_be_held_to_phrases(skills, tokens):
