@@ -139,7 +139,6 @@ MANY = {"image": ("img_1", "img_2"), "boxes": ("boxes_1",), "points": ("points_1
         '{"skill":"hide","args":{"image":"img_2","region":"boxes_1","outside":false}}',
         '{"skill":"hide","args":{"image":"img_2","region":[0.1,0.25,1,0.99]}}',
         '{"skill":"outline","args":{"image":"img_1","prompt":"points_1"}}',
-        '{"skill":"outline","args":{"image":"img_1","prompt":"points_1"}}',
         '{"skill":"pick","args":{"region":"boxes_1","by":"left","nth":20,"label":" a"}}',
         '{"skill":"find","args":{"image":"img_1","label":" \\"to let\\" 出租"}}',
         '{"skill":"tag","args":{"image":"img_1","words":[" a"," b c"],"pair":[1,2]}}',
