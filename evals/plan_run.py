@@ -152,6 +152,13 @@ def summarize(results: Sequence[Result]) -> dict[str, tuple[int, int]]:
     }
 
 
+def figure(name: str, hits: int, total: int) -> str:
+    """A line with a share and its interval."""
+    low, high = wilson(hits, total)
+    share = hits / total if total else 0
+    return f"{name:16} {hits:3}/{total:3} = {share:5.1%}  (95 %: {low:.1%} to {high:.1%})"
+
+
 def _thinking(step: Step) -> float:
     """The planner's share of a step; the calls of a step run side by side."""
     return step.seconds - max((seen.seconds for seen in step.observations), default=0.0)
@@ -185,9 +192,7 @@ def main() -> None:
             print(f"   did    {format_plan(result.plan)}")  # noqa: T201
             print(f"   wanted {format_plan(result.wanted.plans[0])}")  # noqa: T201
     for name, (hits, total) in summarize(results).items():
-        low, high = wilson(hits, total)
-        share = hits / total if total else 0
-        print(f"{name:16} {hits:3}/{total:3} = {share:5.1%}  (95 %: {low:.1%} to {high:.1%})")  # noqa: T201
+        print(figure(name, hits, total))  # noqa: T201
     times = [second for result in results for second in result.seconds]
     print(f"median {median(times) * 1000:.0f} ms per step over {len(times)} steps")  # noqa: T201
 
