@@ -4,10 +4,10 @@ python -m llava_plus.data_gen.request_file requests.jsonl
 python -m llava_plus.evals.baseline --requests requests.jsonl --half open
 
 It reads the words of a request and what the conversation holds, never a picture or a result, and
-picks among the shapes of plans that it has seen more than twice: skills, handles and numbers, with
-the names of things masked. So it is asked for the first skill, for the sequence and whether a skill
-is needed, not for exact arguments. How long and how fast it learns was chosen on a tenth of the
-requests to learn from, not on the evaluation.
+picks among the shapes of plans that it has seen more than twice: skills and handles, without names
+and numbers. So it is asked for the first skill, for the sequence and whether a skill is needed, not
+for exact arguments. Its settings were chosen on the requests of three hands that it did not learn
+from, not on the evaluation.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from pathlib import Path
 from zlib import crc32
 
 import torch
+from pydantic import JsonValue
 from torch import Tensor, nn
 
 from llava_plus.agent.notation import (
@@ -41,6 +42,7 @@ from .world import world_registry
 
 BUCKETS = 2**16
 WORDS, LETTERS = (1, 2), (3, 4, 5)  # lengths of the n-grams
+RATE, BATCH = 0.3, 64
 LEAST = 3  # how often a shape must have been seen
 
 
@@ -80,7 +82,7 @@ class Baseline(nn.Module):
 def read_examples(path: Path, skills: SkillRegistry) -> list[Example]:
     """Read JSON lines of context, request and plan, such as ``data_gen.request_file`` writes."""
     examples = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").strip("\n").split("\n"), 1):
         try:
             row = json.loads(line)
             context, plan = parse_context(row["context"], skills), parse_plan(row["plan"], skills)
@@ -93,12 +95,9 @@ def read_examples(path: Path, skills: SkillRegistry) -> list[Example]:
 
 
 def shape(plan: Plan) -> str:
-    """The plan with the names of things masked."""
-    masked = [
-        tuple(call.model_copy(update={"args": _masked(call)}) for call in step)
-        for step in plan.steps
-    ]
-    return format_plan(Plan(steps=tuple(masked), say=plan.say))
+    """The plan without names and numbers."""
+    steps = tuple(tuple(_masked(call) for call in step) for step in plan.steps)
+    return format_plan(Plan(steps=steps, say=plan.say))
 
 
 def buckets(context: Context, text: str) -> list[int]:
@@ -126,12 +125,13 @@ def train(
     number = {name: index for index, name in enumerate(shapes)}
     known = [(buckets(e.context, e.text), number[name]) for name, e in named if name in number]
     model = Baseline(shapes)
-    optimizer = torch.optim.Adagrad(model.parameters(), lr=rate)
+    torch.sparse.check_sparse_tensor_invariants.disable()  # type: ignore[no-untyped-call]
+    optimizer = torch.optim.Adagrad(model.parameters(), lr=RATE)
     draw = random.Random(seed)
     for _ in range(epochs):
         draw.shuffle(known)
-        for start in range(0, len(known), batch):
-            bags, wanted = zip(*known[start : start + batch], strict=True)
+        for start in range(0, len(known), BATCH):
+            bags, wanted = zip(*known[start : start + BATCH], strict=True)
             loss = nn.functional.cross_entropy(model(bags), torch.tensor(wanted))
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -165,11 +165,17 @@ def evaluate(
         )
 
 
-def _masked(call: Call) -> dict[str, object]:
-    return {
-        name: "…" if name == "label" and not HANDLE.fullmatch(str(value)) else value
-        for name, value in call.args.items()
-    }
+def _masked(call: Call) -> Call:
+    """The call with what makes its shape: handles, and which of several."""
+    args: dict[str, JsonValue] = {}
+    for name, value in call.args.items():
+        if name == "label":
+            args[name] = "something"
+        elif isinstance(value, list):
+            args[name] = [0, 0, 1, 1]
+        elif name == "by" or (isinstance(value, str) and HANDLE.fullmatch(value)):
+            args[name] = value
+    return call.model_copy(update={"args": args})
 
 
 def _grams(context: Context, text: str) -> Iterator[str]:
