@@ -24,14 +24,26 @@ NO_SKILL_THOUGHTS = {
     "recall": "We have that already.",
 }
 CHAT = (
-    (r"\b(thank|thanks|thx|ty|cheers|tysm|appreciate|grateful|ta)\b", "You are welcome!"),
-    (r"\b(bye|goodbye|good ?night|see (you|ya)|later|gn|cya|farewell)\b", "Goodbye!"),
-    (r"\b(what|which|how).*(can|could|do) (you|u|i)\b|\bhelp\b|skills|features|able to", ABLE),
-    (r"\b(who|what) (are|r) (you|u)\b|your name|are you (a|an|human|real)|\b(ai|bot|robot|human)\b",
+    (r"\b(thank\w*|thanx|thx|ty|cheers|tysm|appreciate|grateful|ta|merci|gracias|danke)\b",
+     "You are welcome!"),
+    (r"\b(bye|goodbye|good ?night|see (you|ya)|cya|farewell|that'?s all|i.?m done)\b",
+     "Goodbye!"),
+    (r"\b(who|what) (are|r) (you|u)\b|\byour name\b|\b(are|r) (you|u) (a|an|human|real|alive)\b"
+     r"|\b(ai|bot|robot|human|machine|chatgpt|gpt)\b|\bwho (made|built|wrote|trained)\b",
      "I am nano, the small planner of LLaVA-Plus. " + ABLE),
-    (r"\b(hi|hello|hey|hiya|yo|morning|evening|afternoon|howdy|sup|gm|greetings)\b",
+    (r"\b(what|which|how|anything).*\b(can|could|do) (you|u|i)\b|\b(can|could) (you|u)\b|\bhelp\b"
+     r"|\bskills?\b|\bfeatures?\b|\bable to\b|\bgood (at|for)\b", ABLE),
+    (r"\b(hi|hello|hey|hiya|yo|morning|evening|afternoon|howdy|sup|gm|greetings|alright|wassup)\b",
      "Hello! " + ABLE),
+    (r"\b(sorry|apolog\w*|my bad|oops|whoops|nvm|never ?mind|forget it)\b", "No problem."),
+    (r"\b(wrong|bad|ugly|awful|terrible|useless|stupid|slow|worse|hate|horrible|rubbish|dumb|crap"
+     r"|broken|disappoint\w*|not what|garbage|idiot)\b",
+     "I am sorry. Tell me what to do otherwise."),
+    (r"\b(great|lovely|nice|perfect|love|good|wow|amazing|awesome|cool|brilliant|beautiful|super"
+     r"|neat|sweet|excellent|fantastic|wonderful|well done|fab|clever|smart|best|happy)\b",
+     "I am glad that you like it."),
 )  # fmt: skip
+SMALL_TALK = "I only know about pictures. " + ABLE
 EXPLAIN = "I am too small a planner to explain that; I only work on pictures."
 ASK_PICTURE = "Please add a picture first."
 ASK_WHERE = "What do you mean exactly? Name it, click on it, or drag a box around it."
@@ -60,7 +72,7 @@ def without_skill(kind: str, text: str, context: str, handles: Mapping[str, Sequ
         handles: Live handles by prefix, oldest first.
     """
     if kind == "chat":
-        return next((said for words, said in CHAT if re.search(words, text.lower())), "I see.")
+        return next((said for words, said in CHAT if re.search(words, text.lower())), SMALL_TALK)
     if kind == "ask":
         if context == "0":
             return ASK_PICTURE

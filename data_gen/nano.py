@@ -49,6 +49,8 @@ BOILERPLATE = (
       for n in range(1, 7)),
 )  # fmt: skip
 
+GRAMMAR, ADDED = "grammar", "added"  # folders of what no hand wrote
+GRAMMAR_PARTS = 8
 SLOW_CALLS = {"segment(": 8, "ocr(": 8, "erase(": 4}
 
 
@@ -56,30 +58,38 @@ SLOW_CALLS = {"segment(": 8, "ocr(": 8, "erase(": 4}
 class Sizes:
     """How much of what the data holds; the recipe's ``data``."""
 
-    refills: int = 6  # copies of a conversation that names a thing, about other things
-    repeats: int = 2  # copies of the others, typed differently
-    grammar: int = 30_000
+    refills: int = 12  # copies of a hand's conversation that names a thing, about other things
+    repeats: int = 4  # copies of the others, typed differently
+    grammar: int = 6000
+    grammar_copies: int = 3
     added: int = 6  # copies of each request for an invented skill
-    drawn: int = 240
+    drawn: int = 24
     processes: int = 2
     seed: int = 0
 
 
-def make_nouns(hands: Iterable[Request], heldout: Heldout) -> Nouns:
-    """The list that ships and what the hands name, without the evaluation's nouns."""
-    spoken = {label for request in hands for label in request.labels if len(label.split()) < 4}
+def make_nouns(requests: Iterable[Request], heldout: Heldout) -> Nouns:
+    """The list that ships and what the requests name, without the evaluation's nouns."""
+    spoken = {label for request in requests for label in request.labels if len(label.split()) < 4}
     return Nouns.bundled(more=spoken, without=heldout.nouns)
 
 
-def make_requests(sizes: Sizes) -> list[Request]:
-    """All training requests, the hands' first, apart from what the evaluation asks."""
+def make_parts(sizes: Sizes) -> dict[str, list[Request]]:
+    """The training requests, apart from what the evaluation asks, in parts that stand alone.
+
+    A part is what one hand wrote, or a share of the grammar's requests; the same wish is always in
+    the same share. No part depends on another, so a hand that is added changes no other part.
+    """
     heldout = Heldout.read(EVALUATION)
-    hands = list(apart(hand_requests(), heldout))
-    grammar = Grammar.bundled(make_nouns(hands, heldout)).requests(
-        sizes.grammar, seed=sizes.seed + 1
-    )
-    random.Random(sizes.seed).shuffle(hands)
-    return [copied_labels(request) for request in (*hands, *apart(grammar, heldout))]
+    grammar = Grammar.bundled(make_nouns([], heldout)).requests(sizes.grammar, seed=sizes.seed + 1)
+    parts: dict[str, list[Request]] = {}
+    for request in apart(hand_requests(), heldout):
+        hand = request.origin.partition(":")[0]
+        parts.setdefault(hand, []).append(copied_labels(request))
+    for request in apart(grammar, heldout):
+        share = f"{GRAMMAR}_{crc32(request.origin.encode()) % GRAMMAR_PARTS}"
+        parts.setdefault(share, []).append(copied_labels(request))
+    return parts
 
 
 class Wordings:
@@ -149,61 +159,50 @@ def make_conversations(
 
 
 def write_data(folder: Path, sizes: Sizes, *, image_size: int) -> None:
-    """Make all conversations, in several processes, and write them as one set of folders."""
-    requests = make_requests(sizes)
-    LOG.info("%d requests", len(requests))
-    work = partial(_write_part, folder=folder, sizes=sizes, image_size=image_size)
-    by_origin = [crc32(request.origin.encode()) % sizes.processes for request in requests]
-    parts = [
-        (part, [r for r, home in zip(requests, by_origin, strict=True) if home == part])
-        for part in range(sizes.processes)
-    ]
-    if sizes.processes == 1:
-        work(parts[0])
-        return
+    """Make all conversations, in several processes, and write a folder for each part."""
+    parts = make_parts(sizes)
+    grammar = [r for name in sorted(parts) if name.startswith(GRAMMAR) for r in parts[name]]
+    LOG.info("%d requests in %d parts", sum(map(len, parts.values())), len(parts))
     with ProcessPoolExecutor(sizes.processes, mp_context=get_context("spawn")) as pool:
-        list(pool.map(work, parts))
+        work = partial(_write, folder, grammar, sizes, image_size)
+        largest_first = sorted(parts, key=lambda name: -len(parts[name]))
+        jobs = [pool.submit(work, name, parts[name]) for name in largest_first]
+        if sizes.added:
+            jobs.append(pool.submit(work, ADDED, None))
+        for job in jobs:
+            job.result()
 
 
-def write_added(folder: Path, sizes: Sizes, *, image_size: int) -> None:
-    """Conversations in which a person added skills."""
-    from llava_plus.model.dataset import PIXELS, ConversationWriter
-
-    if (folder / PIXELS).exists() or not sizes.added:
-        return
-    pictures = [*photographs(), *drawn_pictures(sizes.drawn, seed=sizes.seed)]
-    builtin = [r for r in make_requests(sizes) if "erase(" not in r.plan and r.context == "1"]
-    requests = list(added_requests(builtin, copies=sizes.added, seed=sizes.seed))
-    random.Random(sizes.seed).shuffle(requests)
-    writer = ConversationWriter(folder, image_size=image_size)
-    for conversation in make_conversations(requests, pictures, Wordings(builtin), seed=sizes.seed):
-        writer.add(conversation)
-    writer.close()
-
-
-def _write_part(
-    part: tuple[int, list[Request]], *, folder: Path, sizes: Sizes, image_size: int
-) -> None:
+def _write(
+    folder: Path, grammar: list[Request], sizes: Sizes, image_size: int, name: str,
+    requests: list[Request] | None,
+) -> None:  # fmt: skip
+    """Write a part, or the conversations in which a person added skills."""
     from llava_plus.model.dataset import PIXELS, ConversationWriter
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("llava_plus.skills").setLevel(logging.CRITICAL)
-    index, requests = part
-    target = folder / f"part_{index}"
-    if (target / PIXELS).exists():
+    if (folder / name / PIXELS).exists():
         return
-    pictures = [*photographs(), *drawn_pictures(sizes.drawn, seed=sizes.seed + index)]
-    writer = ConversationWriter(target, image_size=image_size)
-    conversations = make_conversations(requests, pictures, Wordings(requests), seed=sizes.seed)
-    nouns = make_nouns(requests, Heldout.read(EVALUATION))
-    rng = random.Random(f"{sizes.seed}:{index}")
-    for number, conversation in enumerate(conversations, 1):
-        writer.add(conversation)
-        for _ in range(sizes.refills if named(conversation) else sizes.repeats):
-            writer.add(refilled(conversation, nouns, rng))
-        if number % 250 == 0:
-            LOG.info("part %d: %d of %d conversations", index, number, len(requests))
+    pictures = [*photographs(), *drawn_pictures(sizes.drawn, seed=sizes.seed)]
+    writer = ConversationWriter(folder / name, image_size=image_size)
+    rng = random.Random(f"{sizes.seed}:{name}")
+    if requests is None:
+        builtin = [r for r in grammar if "erase(" not in r.plan and r.context == "1"]
+        wishes = list(added_requests(builtin, copies=sizes.added, seed=sizes.seed))
+        rng.shuffle(wishes)
+        for talk in make_conversations(wishes, pictures, Wordings(builtin), seed=sizes.seed):
+            writer.add(talk)
+    else:
+        nouns = make_nouns(requests, Heldout.read(EVALUATION))
+        wordings = Wordings([*grammar, *requests])
+        for talk in make_conversations(requests, pictures, wordings, seed=sizes.seed):
+            writer.add(talk)
+            copies = sizes.refills if named(talk) else sizes.repeats
+            for _ in range(sizes.grammar_copies if name.startswith(GRAMMAR) else copies):
+                writer.add(refilled(talk, nouns, rng))
     writer.close()
+    LOG.info("%s is written", name)
 
 
 def _suiting(request: Request, pictures: list[Picture], rng: random.Random) -> list[Picture]:
@@ -253,7 +252,6 @@ def main() -> None:
     sizes = Sizes(**settings)
     data = options.out / "data"
     write_data(data, sizes, image_size=64)
-    write_added(data / "added", sizes, image_size=64)
     folders = [path.parent for path in sorted(data.glob(f"*/{PIXELS}"))]
     processor = options.out / "processor"
     if not (processor / "processor.json").exists():

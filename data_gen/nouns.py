@@ -1,8 +1,10 @@
 """Names of things: a list by hand, their plurals, and words that nobody has ever heard."""
 
 import random
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "phrases"
@@ -47,6 +49,16 @@ IRREGULAR |= {
     "salmon": "salmon",
 }
 SINGULAR = {many: one for one, many in IRREGULAR.items()}
+# Words that mean something else as often, or that decide what a request asks for.
+SAID_OTHERWISE = frozenset((
+    "phone", "people", "person", "man", "woman", "girl", "boy", "child", "children", "baby",
+    "kid", "family", "crowd", "face", "faces", "text", "code", "codes", "word", "words", "line",
+    "lines", "page", "letter", "letters", "label", "labels", "sticker", "signature", "watermark",
+    "passport", "logo", "camera", "cameras", "eye", "eyes", "screen", "match", "bar", "bars",
+    "reflection", "safe", "saw", "present", "swing", "rose", "ring", "rings", "horizon",
+    "background", "picture", "photo", "image", "print", "printer", "computer", "robot", "tattoo",
+    "id", "card", "licence", "license", "sign", "signs", "plate", "plates",
+))  # fmt: skip
 SYLLABLES: tuple[str, ...] = (
     "ba",
     "cro",
@@ -111,6 +123,15 @@ class Nouns:
         names = {name.strip().lower() for name in (*listed, *more)} - {""} - set(COMMON)
         left_out = {singular(name) for name in without}
         return cls(tuple(sorted(name for name in names if singular(name) not in left_out)))
+
+    @cached_property
+    def _words(self) -> frozenset[str]:
+        words = {name for name in self.names if " " not in name} - SAID_OTHERWISE
+        return frozenset(words | {plural(word) for word in words})
+
+    def found(self, text: str) -> list[str]:
+        """The one-word names and their plurals in a text, without words that often are no thing."""
+        return [w for w in dict.fromkeys(re.findall(r"[a-z]+", text.lower())) if w in self._words]
 
     def draw(self, rng: random.Random, *, common: float = 0.0) -> Noun:
         """A noun; with probability ``common`` one that the offline detectors find."""

@@ -20,6 +20,9 @@ DEGREES = re.compile(r'"degrees":-?([0-9]+)\b')
 ANGLES = ("5", "7", "8", "10", "12", "15", "18", "20", "25", "30", "35", "40", "45", "60", "75")
 
 
+BYSTANDERS = 0.4  # share of copies in which the other things of a request change too
+
+
 def named(conversation: Conversation) -> tuple[str, ...]:
     """The things that the conversation's calls name, without what the offline detectors find."""
     found = [name for m in conversation if m.role == "assistant" for name in LABEL.findall(m.text)]
@@ -39,8 +42,13 @@ def refilled(conversation: Conversation, nouns: Nouns, rng: random.Random) -> li
             plural(one): noun.many,
             name: noun.many if name != one else noun.one,
         }
-    swaps |= _angles(conversation, rng)
     last = max(index for index, m in enumerate(conversation) if m.role == "user")
+    if swaps and rng.random() < BYSTANDERS:
+        for word in nouns.found(conversation[last].text):
+            if word not in swaps and not any(word in name.lower().split() for name in swaps):
+                noun = nouns.draw(rng)
+                swaps[word] = noun.one if word in nouns.names else noun.many
+    swaps |= _angles(conversation, rng)
     messages = [_swapped(message, swaps) for message in conversation]
     messages[last] = _retyped(messages[last], named(messages), rng)
     return messages

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from .nano import Sizes, make_requests
+from .nano import Sizes, make_parts
 from .requests import Request
 
 
@@ -30,7 +30,7 @@ def main() -> None:
 
     settings = Recipe.read(options.recipe).data
     settings.pop("vocab_size", None)
-    requests = make_requests(Sizes(**settings))
+    requests = [r for part in make_parts(Sizes(**settings)).values() for r in part]
     write_requests(options.file, requests)
     print(f"{len(requests)} requests in {options.file}")  # noqa: T201
 

@@ -5,19 +5,30 @@ make bench            # or: python -m llava_plus.evals.bench
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
+from dataclasses import dataclass
 from statistics import median
+from threading import Event
 from typing import Any, TypedDict
 
-from llava_plus.agent import Agent, Decision, Limits, PlanView, load_planner
+from llava_plus.agent import Agent, Decision, Limits, PlanView, ScriptedPlanner, load_planner
 from llava_plus.errors import SetupError
-from llava_plus.skills import Call, Number, SkillRegistry, skill
+from llava_plus.skills import Artifacts, Number, SkillRegistry, skill
 
 from .world import world_image, world_registry
 
 CALLS = 20
 REPEATS = 7
 REQUEST = "find the face on the left, crop to it, make it brighter, rotate it left and mirror it"
+STEPS = (
+    'detect(img_1, "face")',
+    "select(boxes_1, by='left')",
+    "crop(img_1, boxes_2)",
+    "adjust(img_2, brightness=0.3)",
+    "rotate(img_3, degrees=-90)",
+    "rotate(img_4, flip='horizontal')",
+)
+_STEPS = range(len(STEPS))
 
 
 @skill(cache=False)
@@ -26,18 +37,8 @@ def nothing(number: float) -> Number:
     return Number(number)
 
 
-class _Fixed:
-    """Calls one skill a given number of times, then answers."""
-
-    name = "fixed"
-
-    async def plan(self, view: PlanView) -> AsyncIterator[str | Decision]:
-        done = len(view.turns[-1].steps)
-        if done == CALLS:
-            yield Decision(answer="Done.")
-        else:
-            call = Call(id=next(view.call_ids()), skill="nothing", args={"number": done})
-            yield Decision(calls=(call,))
+class _Count(TypedDict):
+    count: float
 
 
 def bare() -> None:
@@ -46,18 +47,8 @@ def bare() -> None:
         nothing(float(number))
 
 
-def ours() -> None:
-    """The agent, with its graph, checks, events and trace."""
-    agent = Agent(planner=_Fixed(), skills=SkillRegistry([nothing]), limits=Limits(steps=CALLS + 1))
-    agent.session().run_sync("go")
-
-
-class _Count(TypedDict):
-    count: float
-
-
 def plain_graph() -> Callable[[], None]:
-    """LangGraph alone with the same two nodes."""
+    """LangGraph alone with the same two nodes: what the agent's own loop is compared with."""
     from langgraph.graph import END, START, StateGraph
 
     def act(state: _Count) -> _Count:
@@ -80,6 +71,14 @@ def plain_graph() -> Callable[[], None]:
     return run
 
 
+def ours() -> None:
+    """The agent, with its graph, checks, events and trace."""
+    script = [*(f"nothing({number})" for number in range(CALLS)), "Done."]
+    skills = SkillRegistry([nothing])
+    agent = Agent(ScriptedPlanner(script), skills, limits=Limits(steps=CALLS + 1))
+    agent.session().run_sync("go")
+
+
 def timed(work: Callable[[], None]) -> float:
     """Milliseconds per call, the median of several runs after one to warm up."""
     work()
@@ -91,28 +90,66 @@ def timed(work: Callable[[], None]) -> float:
     return median(times) * 1000 / CALLS
 
 
-def planner_steps(planner: Any, *, forget: bool) -> list[float]:
-    """Milliseconds of the planner at each step of one request.
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What one step of the planner took."""
+
+    seconds: float
+    read: int  # tokens of the prompt that were not in the cache
+    written: int
+
+
+def views(picture: int) -> list[PlanView]:
+    """What a planner is asked at each step of one request about a picture of its own."""
+    skills = world_registry()
+    agent = Agent(ScriptedPlanner([*STEPS, "Done."]), skills)
+    trace = agent.session().run_sync(REQUEST, images=[world_image(picture)])
+    turn = trace.turns[-1]
+    seen = []
+    for done in _STEPS:
+        artifacts = Artifacts(trace.artifacts.store)
+        for _, artifact in list(trace.artifacts.items())[: 1 + done]:
+            artifacts.add(artifact.value, source=artifact.source)
+        running = {"steps": turn.steps[:done], "answer": "", "cited": (), "reason": "running"}
+        turns = (turn.model_copy(update=running),)
+        seen.append(PlanView(turns=turns, artifacts=artifacts, skills=skills, cancel=Event()))
+    return seen
+
+
+def cost(planner: Any, view: PlanView) -> Cost:
+    """Plan one step of the view."""
+
+    async def plan() -> None:
+        async for piece in planner.plan(view):
+            if isinstance(piece, Decision):
+                return
+
+    before = planner.stats.prefilled, planner.stats.decoded + planner.stats.forced
+    began = time.perf_counter()
+    asyncio.run(plan())
+    seconds = time.perf_counter() - began
+    after = planner.stats.prefilled, planner.stats.decoded + planner.stats.forced
+    return Cost(seconds=seconds, read=after[0] - before[0], written=after[1] - before[1])
+
+
+def planner_costs(planner: Any, *, keep: bool) -> list[list[Cost]]:
+    """The costs of each step, over several pictures.
 
     Args:
         planner: A local planner.
-        forget: Whether it forgets before each step what it has read.
+        keep: Whether the steps are those of one session, of which the planner still knows what it
+            has read; else each step comes from a session that it has not met, so that it reads
+            everything again, words and pictures.
     """
-    session = Agent(planner=planner, skills=world_registry()).session()
-    if forget:
-        write = planner._engine.write
-
-        def forgetful(*args: Any, **options: Any) -> str:
-            planner._engine._memory.clear()
-            return str(write(*args, **options))
-
-        planner._engine.write = forgetful
-    turn = session.run_sync(REQUEST, images=[world_image(1)]).turns[-1]
-    if forget:
-        planner._engine.write = write
-    return [
-        (step.seconds - sum(o.seconds for o in step.observations)) * 1000 for step in turn.steps
-    ]
+    sessions = range(REPEATS + 1)  # the first one to warm up
+    if keep:
+        rows = [[cost(planner, view) for view in views(session)] for session in sessions]
+    else:
+        rows = [
+            [cost(planner, views(1000 + session * len(STEPS) + step)[step]) for step in _STEPS]
+            for session in sessions
+        ]
+    return [list(column) for column in zip(*rows[1:], strict=True)]
 
 
 def main() -> None:
@@ -123,14 +160,23 @@ def main() -> None:
     try:
         planner = load_planner("nano")
     except SetupError as error:
-        print(f"planner skipped: {error}")  # noqa: T201
+        print(f"nano's steps are skipped: {error}")  # noqa: T201
         return
-    planner_steps(planner, forget=False)
-    kept = planner_steps(planner, forget=False)
-    again = planner_steps(planner, forget=True)
-    print("ms of nano per step, cache kept / everything read again")  # noqa: T201
-    for number, (one, other) in enumerate(zip(kept, again, strict=False), 1):
-        print(f"  step {number}: {one:6.0f} / {other:6.0f} = {other / one:.2f}")  # noqa: T201
+    print(f"nano per step, its cache kept | everything read again, medians of {REPEATS} sessions")  # noqa: T201
+    kept, again = planner_costs(planner, keep=True), planner_costs(planner, keep=False)
+    for number, (some, others) in enumerate(zip(kept, again, strict=True), 1):
+        row = f"{_told(some)} | {_told(others)} | {_ratio(some, others):.2f} times"
+        print(f"  step {number}: {row}")  # noqa: T201
+
+
+def _told(costs: list[Cost]) -> str:
+    ms = median(one.seconds for one in costs) * 1000
+    read, written = (median(n) for n in zip(*((c.read, c.written) for c in costs), strict=True))
+    return f"{ms:5.0f} ms, {read:4.0f} tokens read, {written:3.0f} written"
+
+
+def _ratio(kept: list[Cost], again: list[Cost]) -> float:
+    return median(one.seconds for one in again) / median(one.seconds for one in kept)
 
 
 if __name__ == "__main__":

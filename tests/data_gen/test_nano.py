@@ -12,10 +12,11 @@ from llava_plus.data_gen.nano import (
     Sizes,
     Wordings,
     make_conversations,
+    make_parts,
     make_tokenizer,
-    write_added,
+    write_data,
 )
-from llava_plus.data_gen.requests import copied_labels
+from llava_plus.data_gen.requests import copied_labels, hand_requests
 from llava_plus.model import LMMProcessor
 from llava_plus.model.dataset import ConversationWriter, EncodedSet, read_conversations
 
@@ -122,8 +123,33 @@ def test_the_boilerplate_of_calls_is_one_token_each_and_numbers_are_spelled(
         assert learned == "".join(message.text for message in talk if message.supervised)
 
 
-def test_a_folder_that_is_complete_is_not_made_again(tmp_path):
-    ConversationWriter(tmp_path, image_size=64).close()
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    write_added(tmp_path, Sizes(added=3), image_size=64)
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+@pytest.fixture
+def few(monkeypatch, ask):
+    """Two small parts instead of all requests."""
+    one = ask("blur the old kayak", 'detect(img_1, "old kayak") ; blur(img_1, boxes_1)')
+    parts = {"hand_01": [one], "grammar_0": [ask("hi there", "say(chat)")]}
+    monkeypatch.setattr("llava_plus.data_gen.nano.make_parts", lambda sizes: parts)
+    return Sizes(refills=3, repeats=1, added=0, drawn=2, processes=1)
+
+
+def test_a_folder_is_written_for_each_part_with_its_copies(few, tmp_path):
+    write_data(tmp_path, few, image_size=64)
+    assert len(list(read_conversations(tmp_path / "hand_01"))) == 4
+    assert len(list(read_conversations(tmp_path / "grammar_0"))) == 2
+
+
+def test_a_folder_that_is_complete_is_not_made_again(few, tmp_path):
+    ConversationWriter(tmp_path / "hand_01", image_size=64).close()
+    write_data(tmp_path, few, image_size=64)
+    assert list(read_conversations(tmp_path / "hand_01")) == []
+    assert len(list(read_conversations(tmp_path / "grammar_0"))) == 2
+
+
+def test_a_hand_that_is_added_changes_no_other_part(monkeypatch):
+    sizes = Sizes(grammar=200)
+    every = make_parts(sizes)
+    hands = [request for request in hand_requests() if not request.origin.startswith("hand_01")]
+    monkeypatch.setattr("llava_plus.data_gen.nano.hand_requests", lambda: hands)
+    fewer = make_parts(sizes)
+    assert every.keys() - fewer.keys() == {"hand_01"}
+    assert all(every[name] == fewer[name] for name in fewer)

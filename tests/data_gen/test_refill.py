@@ -153,3 +153,13 @@ def test_a_thing_may_be_called_like_a_word_of_the_format(told, nouns, ask, name)
     assert list(calls(copy)[0].args) == ["image", "label"]
     assert "boxes: " in copy[3].text
     assert singular(named(copy)[0].lower()) in nouns.names
+
+
+def test_other_things_of_a_request_change_too_but_not_what_decides_it(told, ask):
+    nouns = Nouns(("zebra", "kayak", "harbour", "face"), invented=1.0)
+    plan = 'detect(img_1, "kayak") ; blur(img_1, boxes_1)'
+    talk = told(copied_labels(ask("at the harbour, blur the kayak and no face", plan)))
+    users = [copy[1].text for copy in copies(talk, nouns, count=40)]
+    assert 4 < sum("harbour" not in text.lower() for text in users) < 36
+    assert all("face" in text.lower() for text in users)
+    assert not any("kayak" in text.lower() for text in users)

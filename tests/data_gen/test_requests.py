@@ -6,7 +6,7 @@ from itertools import islice
 import pytest
 
 from llava_plus.agent.notation import parse_plan
-from llava_plus.data_gen.nano import EVALUATION, Sizes, make_requests
+from llava_plus.data_gen.nano import EVALUATION, Sizes, make_parts
 from llava_plus.data_gen.nouns import plural, singular
 from llava_plus.data_gen.requests import (
     Heldout,
@@ -109,7 +109,7 @@ def test_what_is_near_or_names_a_noun_of_the_evaluation_is_left_out(heldout, ask
 @pytest.mark.slow
 def test_no_request_to_train_on_is_near_the_evaluation_or_looks_for_its_things(obstacle):
     heldout = Heldout.read(EVALUATION)
-    requests = make_requests(Sizes(grammar=300))
+    requests = [r for part in make_parts(Sizes(grammar=300)).values() for r in part]
     assert len(requests) > 4500
     assert sum(heldout.near(request.text) for request in requests) == 0
     named = {label.lower() for request in requests for label in request.labels}
