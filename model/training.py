@@ -9,6 +9,8 @@ import json
 import logging
 import math
 import os
+import signal
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,12 +49,15 @@ def train(recipe: Recipe, folders: list[Path], processor_dir: Path, out: Path) -
     if recipe.processes == 1:
         _run(0, 1, *arguments)
         return
-    os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
-    os.environ.setdefault("MASTER_PORT", "29517")
+    os.environ["MASTER_ADDR"] = "127.0.0.1"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        os.environ["MASTER_PORT"] = str(free.getsockname()[1])
     spawn(_join, args=(recipe.processes, *arguments), nprocs=recipe.processes)  # type: ignore[no-untyped-call]
 
 
 def _join(rank: int, world: int, *arguments: Any) -> None:
+    # How torch ends a process whose parent was killed; shells start background jobs deaf to it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // world))
     dist.init_process_group("gloo", rank=rank, world_size=world)
