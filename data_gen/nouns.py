@@ -1,4 +1,4 @@
-"""Names of things: a list by hand, their plurals, and words that nobody has ever heard."""
+"""Names of things: a list by hand, and words that nobody has ever heard."""
 
 import random
 import re
@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+from llava_plus.skills.nouns import plural, singular
 
 FOLDER = Path(__file__).parent / "phrases"
 COMMON = ("face", "text", "code")  # what the offline detectors find
@@ -20,35 +22,6 @@ COMMON_WORDS = {
         ("code", "codes"),
     ),
 }
-IRREGULAR = {
-    "person": "people",
-    "man": "men",
-    "woman": "women",
-    "child": "children",
-    "foot": "feet",
-}
-IRREGULAR |= {
-    "tooth": "teeth",
-    "mouse": "mice",
-    "goose": "geese",
-    "leaf": "leaves",
-    "knife": "knives",
-}
-IRREGULAR |= {
-    "shelf": "shelves",
-    "loaf": "loaves",
-    "scarf": "scarves",
-    "wolf": "wolves",
-    "calf": "calves",
-}
-IRREGULAR |= {
-    "sheep": "sheep",
-    "fish": "fish",
-    "deer": "deer",
-    "aircraft": "aircraft",
-    "salmon": "salmon",
-}
-SINGULAR = {many: one for one, many in IRREGULAR.items()}
 # Words that mean something else as often, or that decide what a request asks for.
 SAID_OTHERWISE = frozenset((
     "phone", "people", "person", "man", "woman", "girl", "boy", "child", "children", "baby",
@@ -127,7 +100,7 @@ class Nouns:
     @cached_property
     def _words(self) -> frozenset[str]:
         words = {name for name in self.names if " " not in name} - SAID_OTHERWISE
-        return frozenset(words | {plural(word) for word in words})
+        return frozenset(words | {several(word) for word in words})
 
     def found(self, text: str) -> list[str]:
         """The one-word names and their plurals in a text, without words that often are no thing."""
@@ -139,43 +112,12 @@ class Nouns:
             label = rng.choice(("face", "face", "text", "code"))
             return Noun(*rng.choice(COMMON_WORDS[label]), label)
         name = invented_word(rng) if rng.random() < self.invented else rng.choice(self.names)
-        return Noun(name, plural(name))
+        return Noun(name, several(name))
 
 
-def plural(name: str) -> str:
-    """The English plural of a noun phrase's last word."""
-    *head, last = name.split(" ")
-    return " ".join([*head, _plural(last)])
-
-
-def singular(name: str) -> str:
-    """The noun phrase with its last word in the singular, as far as spelling tells."""
-    *head, last = name.split(" ")
-    return " ".join([*head, _singular(last)])
-
-
-def _plural(word: str) -> str:
-    if word in IRREGULAR:
-        return IRREGULAR[word]
-    if word.endswith(("s", "x", "ch", "sh", "z")) or word in SINGULAR:
-        return word if word in SINGULAR or word.endswith("s") else word + "es"
-    if len(word) > 2 and word.endswith("y") and word[-2] not in "aeiou":
-        return word[:-1] + "ies"
-    return word + "s"
-
-
-def _singular(word: str) -> str:
-    if word in SINGULAR:
-        return SINGULAR[word]
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    if len(word) > 4 and word.endswith(("ches", "shes", "sses", "xes", "zes")):
-        return word[:-2]
-    return (
-        word[:-1]
-        if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is"))
-        else word
-    )
+def several(name: str) -> str:
+    """The plural as most people type it: what ends in s stays, as glasses do."""
+    return name if name.endswith("s") else plural(name)
 
 
 def invented_word(rng: random.Random) -> str:

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from llava_plus.messages import Conversation, Message, TextPart
+from llava_plus.skills.nouns import singular
 
-from .nouns import COMMON, Nouns, plural, singular
+from .nouns import COMMON, Nouns, several
 
 LABEL = re.compile(r'"label":" ([^"]+)"')
 DEGREES = re.compile(r'"degrees":-?([0-9]+)\b')
@@ -39,7 +40,7 @@ def refilled(conversation: Conversation, nouns: Nouns, rng: random.Random) -> li
         noun = nouns.draw(rng)
         swaps |= {
             one: noun.one,
-            plural(one): noun.many,
+            several(one): noun.many,
             name: noun.many if name != one else noun.one,
         }
     last = max(index for index, m in enumerate(conversation) if m.role == "user")

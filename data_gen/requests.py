@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llava_plus.errors import SetupError
+from llava_plus.skills.nouns import singular
 
-from .nouns import COMMON, plural, singular
+from .nouns import COMMON, several
 
 FOLDER = Path(__file__).parent / "phrases"
 LABEL = re.compile(r'detect\((img_[0-9]+), "([^"]+)"\)')
@@ -81,7 +82,7 @@ def apart(requests: Iterable[Request], heldout: Heldout) -> Iterator[Request]:
 
 def spelling(label: str, text: str) -> str | None:
     """How the text spells the label (its case, its plural), or None where it does not."""
-    for form in sorted({label, plural(label), singular(label)}, key=len, reverse=True):
+    for form in sorted({label, several(label), singular(label)}, key=len, reverse=True):
         if found := re.search(rf"(?<!\w){re.escape(form)}(?!\w)", text, re.IGNORECASE):
             return found[0]
     return None

@@ -2,15 +2,15 @@
 
 import re
 
+from llava_plus.skills.nouns import SINGULAR
+
 SYNONYMS = {
     "face": {"face", "human face", "people face", "person face"},
     "text": {"text", "word", "writing", "lettering", "letter"},
     "code": {"code", "qr code", "qr", "qrcode", "barcode", "bar code"},
 }
-IRREGULAR = {"people": "person", "men": "man", "women": "woman", "children": "child"}
-IRREGULAR |= {"feet": "foot", "teeth": "tooth", "mice": "mouse", "geese": "goose", "leaves": "leaf"}
-IRREGULAR |= {"knives": "knife", "shelves": "shelf", "loaves": "loaf", "scarves": "scarf"}
-IRREGULAR |= {"kids": "kid", "glasses": "glasses", "fries": "fries", "bus": "bus", "buses": "bus"}
+KEPT = {"fries", "bus"}  # end in s and are no plurals
+ONE = SINGULAR | {word: word for word in KEPT}
 FOLDED = {word: name for name, words in SYNONYMS.items() for word in words}
 DETERMINERS = re.compile(
     r"^(the|a|an|my|our|your|his|her|their|this|that|these|those|all|every|each|both|any|some)\s+"
@@ -29,18 +29,19 @@ def _readings(label: str) -> frozenset[str]:
     while (shorter := DETERMINERS.sub("", words.strip())) != words:
         words = shorter
     *head, last = words.split() or [""]
-    readings = (" ".join([*head, noun]) for noun in _singulars(last))
+    singulars = {last} if not head and last == "glasses" else _singulars(last)  # are no glass
+    readings = (" ".join([*head, noun]) for noun in singulars)
     return frozenset(FOLDED.get(reading, reading) for reading in readings)
 
 
 def _singulars(noun: str) -> set[str]:
     """The noun, and what it may be the plural of."""
-    if noun in IRREGULAR:
-        return {IRREGULAR[noun]}
+    if noun in ONE:
+        return {ONE[noun]}
     if len(noun) < 3 or not noun.endswith("s") or noun.endswith("ss"):
         return {noun}
     found = {noun, noun[:-1]}
-    if noun.endswith(("ches", "shes", "sses", "xes", "zes", "oes", "uses")):
+    if noun.endswith(("ches", "shes", "ses", "xes", "zes", "oes")):
         found.add(noun[:-2])
     if noun.endswith("ies"):
         found.add(noun[:-3] + "y")

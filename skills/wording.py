@@ -1,13 +1,12 @@
-"""How values are put into words: lists that end in time, plurals, shortened text."""
+"""How values are put into words: lists that end in time, numbers of things, shortened text."""
 
 from collections import Counter
 from collections.abc import Sequence
 
+from .nouns import plural, singular
+
 WORDS = 180  # with the sentence around it, what a planner reads of one value stays under 200 words
 LETTERS = 1200  # the same for writing without spaces
-
-_PLURALS = {"person": "people", "man": "men", "woman": "women", "child": "children"}
-_SINGULARS = {plural: singular for singular, plural in _PLURALS.items()}
 
 
 def shorten(text: str, words: int = WORDS, letters: int = LETTERS) -> str:
@@ -29,26 +28,6 @@ def listed(items: Sequence[str], words: int = WORDS, letters: int = LETTERS) -> 
             return f"{', '.join(kept)} … and {len(items) - len(kept)} more"
         kept.append(shorten(item))
     return ", ".join(kept)
-
-
-def plural(noun: str) -> str:
-    """Return the plural of an English noun by the usual rules."""
-    if noun in _PLURALS:
-        return _PLURALS[noun]
-    if noun.endswith("y") and noun[-2:-1] not in ("", *"aeiou"):
-        return noun[:-1] + "ies"
-    return noun + ("es" if noun.endswith(("s", "x", "z", "ch", "sh")) else "s")
-
-
-def singular(noun: str) -> str:
-    """Return the singular of what somebody asked for: "faces" and "face" are both "face"."""
-    if noun in _SINGULARS:
-        return _SINGULARS[noun]
-    if noun.endswith("ies") and len(noun) > 4:
-        return noun[:-3] + "y"
-    if noun.endswith(("ses", "xes", "zes", "ches", "shes")):
-        return noun[:-2]
-    return noun[:-1] if noun.endswith("s") and not noun.endswith(("ss", "us", "is")) else noun
 
 
 def counted(number: int, noun: str) -> str:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from llava_plus.errors import SkillError
 from llava_plus.skills import Boxes, Image, skill
+from llava_plus.skills.nouns import singular
 
 from . import lettering, scanning
 from .faces import find_faces
@@ -74,12 +75,12 @@ def _meant(label: str) -> str:
         .replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     )
     words = re.sub(r"^(the|a|an|all|any|every|some|my|their|his|her) ", "", words)
-    for candidate in (words, *_singulars(words)):
+    for candidate in (words, singular(words)):
         if candidate in _MEANT:
             return _MEANT[candidate]
     if not words:
         raise SkillError(f"detect: label must name something, got {label!r}. Try 'face'.")
-    near = next((_NEAR[name] for name in (words, *_singulars(words)) if name in _NEAR), "")
+    near = next((_NEAR[name] for name in (words, singular(words)) if name in _NEAR), "")
     hint = f" If that serves too, detect {near!r}." if near else ""
     raise SkillError(
         f"detect: cannot find {label.strip()!r} here; it finds faces, text and codes.{hint} "
@@ -87,10 +88,6 @@ def _meant(label: str) -> str:
         "A click or a dragged box on the picture can show where the thing is; "
         "a file of one's own skills, given with --skills, can add a detector."
     )
-
-
-def _singulars(words: str) -> list[str]:
-    return [words[: -len(end)] for end in ("s", "es") if words.endswith(end)]
 
 
 def _around(polygons: list[NDArray[np.float64]], image: Image) -> NDArray[np.float32]:

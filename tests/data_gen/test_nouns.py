@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from llava_plus.data_gen.nouns import COMMON, Noun, Nouns, invented_word, plural, singular
+from llava_plus.data_gen.nouns import COMMON, Noun, Nouns, invented_word, several
+from llava_plus.skills.nouns import plural, singular
 
 
 @pytest.mark.parametrize(
@@ -16,7 +17,8 @@ from llava_plus.data_gen.nouns import COMMON, Noun, Nouns, invented_word, plural
         ("toy", "toys"),
         ("box", "boxes"),
         ("beach", "beaches"),
-        ("glass", "glass"),  # told as a pair of glasses is
+        ("glass", "glasses"),
+        ("bus", "buses"),
         ("person", "people"),
         ("young woman", "young women"),
         ("wolf", "wolves"),
@@ -81,6 +83,11 @@ def test_draws_are_listed_invented_or_common_in_the_shares_asked_for():
     assert len(common) / 2000 == pytest.approx(0.5, abs=0.04)
     assert len(invented) / 1000 == pytest.approx(0.25, abs=0.05)
     assert {noun.name for noun in common} == set(COMMON)
+
+
+def test_what_ends_in_s_is_told_as_a_pair_of_glasses_is():
+    assert several("glass") == "glass"
+    assert several("red car") == "red cars"
 
 
 def test_a_noun_takes_its_article():

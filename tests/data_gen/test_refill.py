@@ -8,10 +8,11 @@ import pytest
 
 from llava_plus.agent import PlanView
 from llava_plus.agent.dialects import json as dialect
-from llava_plus.data_gen.nouns import Nouns, plural, singular
+from llava_plus.data_gen.nouns import Nouns, several
 from llava_plus.data_gen.refill import named, refilled
 from llava_plus.data_gen.requests import LABEL, copied_labels
 from llava_plus.data_gen.traces import make_trace, truth_registry
+from llava_plus.skills.nouns import singular
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,7 @@ def test_a_copy_says_what_running_it_again_would_give(told, nouns, ask, text, pl
 @pytest.mark.parametrize(("text", "plan"), WISHES)
 def test_another_thing_takes_the_place_of_the_first_everywhere(told, nouns, ask, text, plan):
     conversation = told(copied_labels(ask(text, plan)))
-    new = {form for name in nouns.names for form in (name, plural(name))}
+    new = {form for name in nouns.names for form in (name, several(name))}
     for copy in copies(conversation, nouns):
         words = " ".join(message.text for message in copy).lower()
         assert "kayak" not in words

@@ -7,7 +7,6 @@ import pytest
 
 from llava_plus.agent.notation import parse_plan
 from llava_plus.data_gen.nano import EVALUATION, Sizes, make_parts
-from llava_plus.data_gen.nouns import plural, singular
 from llava_plus.data_gen.requests import (
     Heldout,
     apart,
@@ -16,6 +15,7 @@ from llava_plus.data_gen.requests import (
     spelling,
 )
 from llava_plus.errors import SetupError
+from llava_plus.skills.nouns import plural, singular
 
 
 @pytest.fixture(scope="module")

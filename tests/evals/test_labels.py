@@ -2,8 +2,9 @@
 
 import pytest
 
-from llava_plus.data_gen.nouns import Nouns, plural
+from llava_plus.data_gen.nouns import Nouns
 from llava_plus.evals.labels import same_label
+from llava_plus.skills.nouns import plural
 
 
 @pytest.mark.parametrize(
