@@ -276,7 +276,7 @@ def _message_words(labels: Labels) -> dict[str, Any]:
 
 def _say(problem: object) -> None:
     """Show a sentence in a corner of the page; nothing in it is taken for HTML."""
-    gr.Warning(html.escape(str(problem)))
+    gr.Warning(html.escape(str(problem)), title="LLaVA-Plus")
 
 
 def _mode(mode: str) -> Any:

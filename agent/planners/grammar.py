@@ -3,12 +3,14 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from llava_plus.agent.dialects.json import is_words
 from llava_plus.skills import Artifacts, Parameter, SkillRegistry, SkillSpec
 from llava_plus.skills.spec import REGION_KINDS
 
+from .phrases import things_of
 from .ranges import integer_pattern, number_pattern
 
 THOUGHT = 200  # characters
@@ -47,7 +49,8 @@ def call_grammar(
     Args:
         skills: What can be called.
         handles: The live handles by kind, such as ``{"image": ["img_1"]}``, or the artifacts.
-        phrases: All that free-text arguments may say; None lets them say anything.
+        phrases: All that free-text arguments may say; a skill that only finds boxes is asked for
+            those that can name a thing. None lets them say anything.
     """
     if isinstance(handles, Artifacts):
         kinds = {artifact.kind for _, artifact in handles.items()}
@@ -72,12 +75,18 @@ def call_grammar(
     return "\n".join([*lines, *book.lines()]) + "\n"
 
 
+@dataclass(frozen=True)
+class _Words:
+    phrases: Sequence[str] | None  # all that may be said; None for anything
+
+
 class _Book:
     """Rules and terminals, each written once, under names of their own."""
 
     def __init__(self, phrases: Sequence[str] | None = None) -> None:
         self._names: dict[str, str] = {}
         self.phrases = phrases
+        self.things = None if phrases is None else things_of(phrases)
 
     def rule(self, body: str) -> str:
         return self._names.setdefault(body, f"rule_{len(self._names)}")
@@ -92,10 +101,11 @@ class _Book:
 
 def _call(spec: SkillSpec, handles: Mapping[str, Sequence[str]], book: _Book) -> str | None:
     """One skill's call; nothing where it needs a handle that there is not."""
+    phrases = book.things if spec.returns == ("boxes",) else book.phrases
     slots: list[tuple[str, bool]] = []  # what follows the comma, and whether it must be there
     places = any("image" in parameter.kinds for parameter in spec.parameters)
     for parameter in spec.parameters:
-        value = _value(parameter, handles, book, places=places)
+        value = _value(parameter, handles, book, places=places, phrases=phrases)
         if value is None and parameter.required:
             return None
         if value is not None:
@@ -116,11 +126,17 @@ def _arguments(slots: Sequence[tuple[str, bool]]) -> str:
 
 
 def _value(
-    parameter: Parameter, handles: Mapping[str, Sequence[str]], book: _Book, *, places: bool
+    parameter: Parameter,
+    handles: Mapping[str, Sequence[str]],
+    book: _Book,
+    *,
+    places: bool,
+    phrases: Sequence[str] | None,
 ) -> str | None:
     """A handle that there is; numbers too, where the skill takes a picture for them to lie on."""
     if not parameter.kinds:
-        return _plain(parameter.json_schema, is_words(parameter), book)
+        said = _Words(phrases) if is_words(parameter) else None
+        return _plain(parameter.json_schema, said, book)
     names = [name for kind in parameter.kinds for name in handles.get(kind, ())]
     ways = [book.terminal(f'"({"|".join(names)})"')] if names else []
     share = book.terminal(_SHARE)
@@ -129,8 +145,14 @@ def _value(
     return f"({' | '.join(ways)})" if ways else None
 
 
-def _plain(schema: Mapping[str, Any], words: bool, book: _Book) -> str:
-    """What a plain parameter takes; null is written by leaving the argument out."""
+def _plain(schema: Mapping[str, Any], words: _Words | None, book: _Book) -> str:
+    """What a plain parameter takes; null is written by leaving the argument out.
+
+    Args:
+        schema: Its JSON schema.
+        words: What a text of it may say, where it is anybody's words.
+        book: Where rules and terminals go.
+    """
     if "anyOf" in schema:
         ways = [one for one in schema["anyOf"] if one.get("type") != "null"]
         return f"({' | '.join(_plain(one, words, book) for one in ways)})"
@@ -146,8 +168,8 @@ def _plain(schema: Mapping[str, Any], words: bool, book: _Book) -> str:
         return book.terminal(pattern(*_limits(schema, 1 if kind == "integer" else 0.01)))
     if kind == "string" and words and not {"pattern", "format"} & schema.keys():
         longest = max(1, min(schema.get("maxLength", WORDS), WORDS))
-        if book.phrases:
-            known = [json.dumps(one, ensure_ascii=False)[1:-1] for one in book.phrases]
+        if words.phrases:
+            known = [json.dumps(one, ensure_ascii=False)[1:-1] for one in words.phrases]
             fits = [re.escape(one) for one in known if len(one) <= longest]
             return book.terminal(f'" ({"|".join(fits)})"')
         return book.terminal(f'" {_text(_LINE_END, _LINE, longest)}"')
@@ -156,7 +178,7 @@ def _plain(schema: Mapping[str, Any], words: bool, book: _Book) -> str:
     return f"%json {json.dumps({**schema, **_COMPACT})}"
 
 
-def _list(schema: Mapping[str, Any], words: bool, book: _Book) -> str:
+def _list(schema: Mapping[str, Any], words: _Words | None, book: _Book) -> str:
     item = _plain(schema["items"], words, book)
     least = schema.get("minItems", 0)
     most = max(least, min(schema.get("maxItems", ITEMS), ITEMS))

@@ -11,8 +11,9 @@ from llava_plus.agent.dialects import json as dialect
 from llava_plus.agent.planner import Decision
 from llava_plus.agent.planners.grammar import call_grammar
 from llava_plus.agent.planners.guide import Guide
-from llava_plus.agent.planners.phrases import phrases_of
+from llava_plus.agent.planners.phrases import phrases_of, things_of
 from llava_plus.agent.planners.ranges import integer_pattern, number_pattern
+from llava_plus.data_gen.requests import copied_labels, hand_requests
 from llava_plus.model import train_tokenizer
 from llava_plus.skills import (
     Artifacts,
@@ -330,7 +331,8 @@ def test_a_literal_box_needs_a_picture_to_lie_on(accepts):
 
 
 def test_free_text_can_be_held_to_phrases(skills, tokens):
-    grammar = call_grammar(skills, {"image": ["img_1"]}, phrases=["red car", 'the "A"'])
+    given = ["red car", 'wall "A"', "the red car"]
+    grammar = call_grammar(skills, {"image": ["img_1"]}, phrases=given)
 
     def accepts(label):
         text = '{"thought":"","actions":[{"skill":"find","args":{"image":"img_1","label":" %s"}}]}'
@@ -338,7 +340,8 @@ def test_free_text_can_be_held_to_phrases(skills, tokens):
         return matcher.consume_tokens(tokens.tokenize_str(text % label)) and matcher.is_accepting()
 
     assert accepts("red car")
-    assert accepts(r"the \"A\"")
+    assert accepts(r"wall \"A\"")
+    assert not accepts("the red car")  # a finder is asked for things
     assert not accepts("red")
     assert not accepts("blue car")
 
@@ -348,3 +351,29 @@ def test_phrases_are_runs_of_words_without_the_punctuation_around_them():
     assert {"SEAGULL", "my sister", "a SEAGULL. in", "crop", "face", "text", "code"} <= set(phrases)
     assert "photo crop" not in phrases
     assert max(len(phrase.split()) for phrase in phrases) == 5
+
+
+@pytest.mark.parametrize(
+    ("phrase", "names"),
+    [
+        ("reading glasses", True),
+        ("my glasses", False),
+        ("glasses in", False),
+        ("Lost Cat", True),
+        ("cat, dog", False),
+        ("U.S. flag", False),  # told apart by its full stop: the price of "a gull. out"
+        ("what\u2019s", False),
+    ],
+)
+def test_what_can_name_a_thing(phrase, names):
+    assert things_of([phrase, "vase"]) == ((phrase, "vase") if names else ("vase",))
+
+
+def test_where_nothing_names_a_thing_everything_may():
+    assert things_of(["it", "what is"]) == ("it", "what is")
+
+
+def test_no_label_that_the_hands_chose_is_kept_from_a_planner():
+    for request in map(copied_labels, hand_requests()):
+        phrases = phrases_of([request.text])
+        assert set(request.labels) & set(phrases) <= set(things_of(phrases)), request.text
