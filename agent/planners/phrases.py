@@ -10,29 +10,47 @@ NAMES = ("face", "text", "code")  # what the offline detectors find, whatever it
 # Words that no name of a thing begins or ends with: articles, pronouns, prepositions, question
 # words, auxiliaries, and what one tells somebody to do.
 NOT_NAMING = frozenset((
-    "a", "about", "across", "actually", "after", "again", "all", "along", "also", "am", "an",
-    "and", "any", "anything", "anyway", "are", "around", "as", "at", "away", "back", "be",
-    "because", "been", "before", "behind", "being", "blur", "both", "brighten", "bring", "but",
-    "by", "can't", "cant", "censor", "cheers", "could", "count", "crop", "darken", "did", "do",
-    "does", "don't", "dont", "each", "either", "else", "enough", "erase", "even", "ever", "every",
-    "everyone", "everything", "exactly", "except", "find", "flip", "for", "from", "get", "gimme",
-    "give", "go", "goes", "gone", "gonna", "got", "gotta", "had", "hanging", "has", "have", "he",
-    "he's", "hello", "her", "hey", "hide", "him", "his", "hmm", "how", "how's", "hows", "i",
-    "i'd", "i'm", "i've", "if", "im", "in", "instead", "into", "is", "isn't", "isnt", "it",
-    "it's", "its", "just", "keep", "kindly", "know", "leave", "lemme", "like", "lol", "look",
-    "looks", "lying", "make", "maybe", "me", "mine", "much", "my", "n", "need", "never", "nobody",
-    "not", "nothing", "now", "of", "off", "oh", "ok", "okay", "on", "one", "only", "onto", "or",
-    "our", "out", "outline", "over", "pixelate", "please", "pls", "plus", "plz", "put", "quite",
-    "r", "rather", "read", "really", "remove", "rest", "rid", "rotate", "say", "says", "see",
-    "seems", "sharpen", "she", "she's", "shes", "should", "show", "since", "sitting", "so",
-    "somebody", "someone", "something", "somewhere", "sorry", "standing", "stay", "stays",
-    "sticking", "still", "take", "tell", "than", "thanks", "that", "that's", "thats", "the",
+    "1st", "2nd", "3rd", "a", "about", "across", "actually", "after", "afterwards", "again",
+    "all", "along", "also", "am", "an", "and", "anticlockwise", "any", "anything", "anyway",
+    "are", "around", "as", "asap", "at", "away", "back", "be", "because", "been", "before",
+    "behind", "being", "better", "bit", "blur", "blurred", "blurring", "blurry", "both",
+    "brighten", "brighter", "brightness", "bring", "but", "buyers", "bw", "by", "came", "can't",
+    "cant", "censor", "cheers", "clockwise", "come", "coming", "completely", "contrast", "could",
+    "count", "crooked", "crop", "cropped", "cropping", "cut", "cuts", "darken", "darker",
+    "degrees", "delete", "did", "dim", "dimmer", "do", "does", "don't", "dont", "each", "either",
+    "else", "enough", "erase", "even", "ever", "every", "everyone", "everything", "exactly",
+    "except", "fifth", "find", "first", "five", "flip", "for", "four", "fourth", "from",
+    "furthest", "fuzz", "fuzzy", "get", "gimme", "give", "go", "goes", "going", "gone", "gonna",
+    "got", "gotta", "grayscale", "greyscale", "had", "hanging", "has", "have", "he", "he's",
+    "hello", "her", "hey", "hide", "him", "his", "hmm", "how", "how's", "hows", "i", "i'd", "i'm",
+    "i've", "if", "illegible", "im", "in", "instead", "into", "is", "isn't", "isnt", "it", "it's",
+    "its", "just", "keep", "kindly", "know", "known", "later", "leave", "leftmost", "legible",
+    "lemme", "less", "lighten", "like", "lol", "look", "looks", "lose", "lot", "lowest", "lying",
+    "made", "make", "making", "may", "maybe", "me", "might", "mine", "mirrored", "more", "much",
+    "mushy", "must", "my", "n", "nearest", "need", "needed", "needs", "never", "next", "nobody",
+    "not", "nothing", "now", "of", "off", "oh", "ok", "okay", "on", "once", "one", "only", "onto",
+    "or", "other", "others", "our", "out", "outline", "over", "percent", "pixelate", "pixelated",
+    "please", "pls", "plus", "plz", "posting", "put", "quite", "r", "rather", "read", "really",
+    "recognisable", "remove", "rest", "rid", "rightmost", "rotate", "rotated", "saturated",
+    "saturation", "say", "says", "second", "see", "seems", "selling", "sharpen", "sharper",
+    "sharpness", "she", "she's", "shes", "should", "show", "sideways", "since", "sitting", "six",
+    "slightly", "smudge", "so", "soften", "softer", "somebody", "someone", "something",
+    "somewhere", "sorry", "standing", "stay", "stays", "sticking", "still", "straighten",
+    "strongly", "take", "tell", "ten", "than", "thanks", "that", "that's", "thats", "the",
     "their", "them", "then", "there", "there's", "theres", "these", "they", "they're", "theyre",
-    "this", "those", "though", "through", "thx", "to", "too", "turn", "u", "unless", "until",
-    "up", "ur", "us", "use", "very", "w", "wanna", "want", "was", "we", "well", "were", "what",
-    "what's", "whatever", "whats", "when", "where", "where's", "wheres", "whether", "which",
-    "while", "who", "who's", "whos", "why", "will", "with", "without", "would", "yes", "you",
-    "your", "zoom",
+    "think", "third", "this", "those", "though", "three", "through", "thx", "to", "today",
+    "tomorrow", "tonight", "too", "topmost", "turn", "turned", "two", "u", "unless", "unreadable",
+    "unrecognisable", "until", "up", "upside", "ur", "us", "use", "vanish", "very", "visible",
+    "w", "wanna", "want", "wants", "was", "way", "we", "well", "went", "were", "what", "what's",
+    "whatever", "whats", "when", "where", "where's", "wheres", "whether", "which", "while", "who",
+    "who's", "whos", "why", "will", "wipe", "with", "without", "worse", "would", "wrong", "yes",
+    "you", "your", "zoom",
+))  # fmt: skip
+NOT_LAST = frozenset((  # nor ends with, though it may begin with them
+    "bad", "big", "bigger", "biggest", "black", "bright", "crisp", "dark", "dull", "good", "gray",
+    "grey", "huge", "large", "larger", "largest", "last", "left", "little", "littlest", "lovely",
+    "lower", "middle", "nice", "right", "sharp", "small", "smaller", "smallest", "soft", "teeny",
+    "tiny", "upper", "wanted", "white",
 ))  # fmt: skip
 
 
@@ -68,4 +86,7 @@ def things_of(phrases: Sequence[str]) -> tuple[str, ...]:
 def _names(phrase: str) -> bool:
     words = phrase.lower().replace("\u2019", "'").split()
     told_apart = any(word[-1] in ",.;:?!" for word in words[:-1])
-    return not told_apart and words[0] not in NOT_NAMING and words[-1] not in NOT_NAMING
+    edges = (words[0], words[-1])
+    if told_apart or words[-1] in NOT_LAST:
+        return False
+    return not any(word in NOT_NAMING or word.endswith("%") for word in edges)
