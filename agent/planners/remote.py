@@ -189,9 +189,7 @@ class RemotePlanner:
                 "Put the request in other words, or use another planner."
             )
         if reply.finish == "length":
-            raise PlannerError(
-                f"The output did not end within {self.config.max_tokens} tokens. Be brief."
-            )
+            raise PlannerError("The output did not end within its limit of tokens. Be brief.")
         if self.config.dialect == "json" and not reply.message.get("refusal"):
             return json_dialect.parse(reply.content, view.call_ids())
         return native.parse(reply.message, view.call_ids())

@@ -68,7 +68,7 @@ def test_a_session_reads_as_a_chat_with_tools(session, pixels):
 
 
 def test_prompts_only_grow_and_carry_a_picture_once(session, pixels):
-    lines = ("detect(img_1, 'cat')", '{"thought":"x', "blur(img_1) & blur(img_1)", "read(img_2)")
+    lines = ("detect(img_1, 'cat')", '{"act', "blur(img_1) & blur(img_1)", "read(img_2)")
     views = views_of(session(*lines, "ok", "ok"), ("one", [pixels]), ("two", [pixels]))
     written = [json.dumps(native.render(view, picture=as_url)) for view in views]
     assert len(written) == 6
@@ -96,14 +96,14 @@ def test_what_a_person_called_and_what_broke_off_are_told_too(session, pixels):
 
 
 HERMES = (
-    "{% for tool in tools %}<tool>{{ tool.function.name }}</tool>\n{% endfor %}"
+    "{% for tool in tools %}<tool>{{ tool.function.name }}</tool>{{ '\\n' }}{% endfor %}"
     "{% for message in messages %}[{{ message.role }}] "
     "{% if message.content is string %}{{ message.content }}{% else %}"
     "{% for part in message.content %}"
     "{{ '<image>' if part.type == 'image' else part.text }}{% endfor %}{% endif %}"
     "{% for call in message.tool_calls or [] %}"
     '<call>{"name": "{{ call.function.name }}", "args": {{ call.function.arguments | tojson }}}'
-    "</call>{% endfor %}\n{% endfor %}"
+    "</call>{% endfor %}{{ '\\n' }}{% endfor %}"
 )
 
 
@@ -132,7 +132,7 @@ def test_a_local_tokenizer_writes_it_with_its_own_template(session, skills, pixe
 
 def test_a_picture_for_a_local_model_has_its_pixels(session, pixels):
     [view] = views_of(session("ok"), ("Hello", [pixels]))
-    [system, asked] = native.render(view)
+    asked = native.render(view)[1]
     assert (asked["content"][0]["image"] == pixels).all()
 
 
