@@ -1,6 +1,7 @@
 """A planner behind a real server: `transformers serve` with a tiny model of random weights."""
 
 import asyncio
+import importlib.util
 import os
 import shutil
 import socket
@@ -21,6 +22,7 @@ from llava_plus.agent.trace import Turn
 from llava_plus.skills import Artifacts, Image
 
 STARTS_WITHIN = 240  # seconds
+NEEDS = ("accelerate", "fastapi", "uvicorn")
 SERVE = shutil.which("transformers", path=Path(sys.executable).parent)
 
 
@@ -39,15 +41,16 @@ def is_up(port):
 
 
 @pytest.fixture(scope="module")
-def peer(llava, tmp_path_factory):
+def peer(request, tmp_path_factory):
     """The address of a server and the name of its model."""
+    missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
+    if missing or SERVE is None:
+        pytest.skip(f"transformers serve needs {', '.join(missing) or 'its command'}")
     folder, home = tmp_path_factory.mktemp("tiny"), tmp_path_factory.mktemp("home")
-    for part in llava:
+    for part in request.getfixturevalue("llava"):
         part.save_pretrained(folder)
     (home / "hub").mkdir()
     port = free_port()
-    if SERVE is None:
-        pytest.skip("the transformers command is not installed")
     command = [SERVE, "serve", "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
     with (home / "log").open("wb") as log:
         process = subprocess.Popen(
