@@ -7,6 +7,7 @@ import json
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 
@@ -19,6 +20,7 @@ from llava_plus.agent.halt import HaltedError
 from llava_plus.agent.planners.remote import RemotePlanner
 from llava_plus.agent.planners.remote_config import RemoteConfig
 from llava_plus.errors import SetupError
+from llava_plus.ui.cli import main
 
 KEY = "sk-never-to-be-seen"
 USAGE = {
@@ -451,3 +453,12 @@ def test_sessions_in_several_threads_share_a_planner(session, planner, server, p
         turns = list(pool.map(lambda _: ask(session, remote, picture), range(6)))
     assert [turn.answer for turn in turns] == ["ok"] * 6
     assert remote.spent.requests == 6
+
+
+def test_the_command_line_takes_an_address(server, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    server.script.append(says("Hello there."))
+    with suppress(SystemExit):
+        main(["chat", "-m", "hi", "--planner", f"openai:tiny@{server.url}"])
+    assert "Hello there." in capsys.readouterr().out
+    assert server.requests[0]["messages"][-1] == {"role": "user", "content": "hi"}
