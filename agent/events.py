@@ -46,7 +46,7 @@ class ActionFinished:
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerDelta:
-    """More of the answer, as the person reads it."""
+    """More of the answer, as the person reads it; before an action it was the thought."""
 
     text: str
 

@@ -27,7 +27,12 @@ SkillFiles = Annotated[
     list[Path] | None, typer.Option("--skills", help="A Python file with skills of your own.")
 ]
 PlannerName = Annotated[
-    str, typer.Option("--planner", help='"nano", a folder with a checkpoint, or the id of one.')
+    str,
+    typer.Option(
+        "--planner",
+        help='"nano", a folder with a checkpoint, the id of one, openai:MODEL@ADDRESS for a chat '
+        "server, or a YAML file about one.",
+    ),
 ]
 Device = Annotated[str, typer.Option(help="cuda, mps, cpu or auto.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON and nothing else.")]
