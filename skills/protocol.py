@@ -1,15 +1,19 @@
-"""How calls and results travel between processes: JSON and raw pixels over a socket, no pickle.
+"""How calls and results travel between processes: JSON over a socket and raw pixels, no pickle.
 
-A message is the length of its words (4 bytes), the words (a JSON object) and the pixels of its
-pictures, whose shapes stand in the words under "pictures". A picture among the values is named by
-its place in that list.
+A message is the length of its words (4 bytes) and the words, a JSON object. Where it has pictures,
+their shapes stand in the words under "pictures", and their pixels in a file without a name that
+comes along with the length; a picture among the values is named by its place in that list.
 """
 
 import json
-import math
+import os
 import socket
+import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from contextlib import nullcontext, suppress
+from functools import partial
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
@@ -19,6 +23,7 @@ from .spec import SkillSpec
 from .values import Value, value_from_json, value_to_json
 
 Message = tuple[dict[str, Any], list[Image]]
+T = TypeVar("T")
 Check = Callable[[], None]  # called again and again while waiting; ends the waiting by raising
 
 _LENGTH = 4  # bytes
@@ -50,9 +55,16 @@ def send(
     text = json.dumps({**words, "pictures": shapes}, default=plain).encode()
     if len(text) > _MOST_WORDS:
         raise TypeError(f"{len(text)} bytes are too many to send")
-    _send_all(connection, len(text).to_bytes(_LENGTH, "big") + text, check)
-    for picture in pictures:
-        _send_all(connection, picture.pixels.reshape(-1).data, check)
+    length = len(text).to_bytes(_LENGTH, "big")
+    if pictures:
+        with _nameless() as file:
+            for picture in pictures:
+                file.write(picture.pixels.reshape(-1).data)
+            file.seek(0)  # also writes what is left in its buffer
+            _again(lambda: socket.send_fds(connection, [length], [file.fileno()]), check)
+    else:
+        _send_all(connection, length, check)
+    _send_all(connection, text, check)
 
 
 def receive(connection: socket.socket, check: Check = no_check) -> Message:
@@ -62,18 +74,16 @@ def receive(connection: socket.socket, check: Check = no_check) -> Message:
         EOFError: The other side is gone.
         ProtocolError: What came is no message.
     """
-    length = int.from_bytes(_receive_all(connection, _LENGTH, check), "big")
-    if length > _MOST_WORDS:
-        raise ProtocolError(f"a message cannot have {length} bytes of words")
-    try:
-        words = json.loads(_receive_all(connection, length, check))
-        shapes = [_shape(each) for each in words.pop("pictures")]
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ProtocolError(f"the words of a message cannot be read: {error}") from error
-    pictures = []
-    for shape in shapes:
-        data = _receive_all(connection, math.prod(shape), check)
-        pictures.append(Image(np.frombuffer(data, np.uint8).reshape(shape)))
+    start, descriptor = _receive_start(connection, check)
+    with nullcontext() if descriptor is None else os.fdopen(descriptor, "rb") as file:
+        length = int.from_bytes(start, "big")
+        if length > _MOST_WORDS:
+            raise ProtocolError(f"a message cannot have {length} bytes of words")
+        try:
+            words = json.loads(_receive_all(connection, length, check))
+            pictures = [_picture(file, *shape) for shape in words.pop("pictures")]
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ProtocolError(f"a message cannot be read: {error}") from error
     return words, pictures
 
 
@@ -131,32 +141,54 @@ def plain(item: Any) -> Any:
     raise TypeError(f"{type(item).__name__} cannot be part of a value")
 
 
-def _shape(given: Sequence[int]) -> tuple[int, int, int]:
-    height, width, channels = given
-    if min(given) < 1 or channels > 4 or math.prod(given) > _MOST_PIXELS:
-        raise ValueError(f"no picture has the shape {given}")
-    return height, width, channels
+def _picture(file: BinaryIO | None, height: int, width: int, channels: int) -> Image:
+    """Read the next picture of that shape."""
+    size = height * width * channels
+    if file is None or min(height, width, channels) < 1 or size > _MOST_PIXELS:
+        raise ValueError(f"no picture of {height}x{width}x{channels} came along")
+    data = np.frombuffer(file.read(size), np.uint8)
+    return Image(data.reshape(height, width, channels))
 
 
-def _send_all(connection: socket.socket, data: bytes | memoryview, check: Check) -> None:
+def _nameless() -> BinaryIO:
+    """Return a file that is gone when nobody has it open: in memory where the system can."""
+    if sys.platform == "linux":
+        return os.fdopen(os.memfd_create("llava-plus"), "w+b")
+    return tempfile.TemporaryFile()
+
+
+def _receive_start(connection: socket.socket, check: Check) -> tuple[bytes, int | None]:
+    """Return the length of a message as it came, and the file that came along, if one did."""
+    try:
+        start, descriptors, _, _ = _again(lambda: socket.recv_fds(connection, _LENGTH, 1), check)
+    except ConnectionError as error:
+        raise EOFError("the other side is gone") from error
+    if not start:
+        raise EOFError("the other side is gone")
+    start += bytes(_receive_all(connection, _LENGTH - len(start), check))
+    return start, descriptors[0] if descriptors else None
+
+
+def _again(attempt: Callable[[], T], check: Check) -> T:
+    """Try until it does not time out, or until the check says no."""
+    while True:
+        check()
+        with suppress(TimeoutError):
+            return attempt()
+
+
+def _send_all(connection: socket.socket, data: bytes, check: Check) -> None:
     left = memoryview(data)
     while left:
-        check()
-        try:
-            left = left[connection.send(left) :]
-        except TimeoutError:
-            continue
+        left = left[_again(partial(connection.send, left), check) :]
 
 
 def _receive_all(connection: socket.socket, length: int, check: Check) -> bytearray:
     data = bytearray(length)
     left = memoryview(data)
     while left:
-        check()
         try:
-            count = connection.recv_into(left)
-        except TimeoutError:
-            continue
+            count = _again(partial(connection.recv_into, left), check)
         except ConnectionError:
             count = 0
         if not count:
