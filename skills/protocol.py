@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from functools import partial
-from typing import Any, BinaryIO, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
 
@@ -141,7 +141,7 @@ def plain(item: Any) -> Any:
     raise TypeError(f"{type(item).__name__} cannot be part of a value")
 
 
-def _picture(file: BinaryIO | None, height: int, width: int, channels: int) -> Image:
+def _picture(file: IO[bytes] | None, height: int, width: int, channels: int) -> Image:
     """Read the next picture of that shape."""
     size = height * width * channels
     if file is None or min(height, width, channels) < 1 or size > _MOST_PIXELS:
@@ -150,7 +150,7 @@ def _picture(file: BinaryIO | None, height: int, width: int, channels: int) -> I
     return Image(data.reshape(height, width, channels))
 
 
-def _nameless() -> BinaryIO:
+def _nameless() -> IO[bytes]:
     """Return a file that is gone when nobody has it open: in memory where the system can."""
     if sys.platform == "linux":
         return os.fdopen(os.memfd_create("llava-plus"), "w+b")
