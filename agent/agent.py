@@ -2,7 +2,7 @@
 
 import secrets
 
-from llava_plus.skills import ArtifactStore, SkillRegistry, default_registry
+from llava_plus.skills import ArtifactStore, ResultCache, SkillRegistry, default_registry
 
 from .graph import Limits
 from .planner import Planner
@@ -17,6 +17,7 @@ class Agent:
         skills: What can be done; the built-in catalogue if left out.
         limits: When a request has to end.
         store: Where pictures are kept; in memory if left out.
+        results: Keeps what skills returned for later sessions, too; nobody does if left out.
     """
 
     def __init__(
@@ -26,11 +27,13 @@ class Agent:
         *,
         limits: Limits | None = None,
         store: ArtifactStore | None = None,
+        results: ResultCache | None = None,
     ) -> None:
         self.planner = planner
         self.skills = default_registry() if skills is None else skills
         self.limits = limits or Limits()
         self.store = store or ArtifactStore()
+        self.results = results
         self._sessions: dict[str, Session] = {}
 
     def session(self, id: str | None = None) -> Session:
@@ -47,5 +50,10 @@ class Agent:
 
     def _open(self, id: str) -> Session:
         return Session(
-            id, planner=self.planner, skills=self.skills, limits=self.limits, store=self.store
+            id,
+            planner=self.planner,
+            skills=self.skills,
+            limits=self.limits,
+            store=self.store,
+            results=self.results,
         )

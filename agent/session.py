@@ -18,6 +18,7 @@ from llava_plus.skills import (
     Call,
     Image,
     Points,
+    ResultCache,
     Runtime,
     SkillRegistry,
     load_image,
@@ -47,13 +48,14 @@ class Session:
         skills: SkillRegistry,
         limits: Limits,
         store: ArtifactStore,
+        results: ResultCache | None = None,
     ) -> None:
         self.id = id
         self.artifacts = Artifacts(store)
         self._planner = planner
         self._skills = skills
         self._limits = limits
-        self._runtime = Runtime(skills, self.artifacts)
+        self._runtime = Runtime(skills, self.artifacts, results=results)
         self._turns: tuple[Turn, ...] = ()
         self._attached: tuple[str, ...] = ()  # pictures since the last turn
         self._pointers: tuple[str, ...] = ()  # made since the last turn

@@ -5,10 +5,12 @@ from .images import IMAGE_SUFFIXES, load_image
 from .pixels import Image
 from .regions import Boxes, Masks, Region, TextLines, region_boxes, region_mask
 from .registry import SkillRegistry, catalog_markdown, default_registry
+from .result_cache import ResultCache
 from .runtime import Call, Observation, Runtime
 from .spec import Parameter, SkillSpec
 from .store import Artifact, Artifacts, ArtifactStore
 from .values import Number, Points, Table, Tags, Text, Value, value_from_json, value_to_json
+from .workers import WorkerPool
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -24,6 +26,7 @@ __all__ = [
     "Parameter",
     "Points",
     "Region",
+    "ResultCache",
     "Runtime",
     "SkillRegistry",
     "SkillSpec",
@@ -32,6 +35,7 @@ __all__ = [
     "Text",
     "TextLines",
     "Value",
+    "WorkerPool",
     "catalog_markdown",
     "default_registry",
     "load_image",

@@ -15,6 +15,7 @@ from llava_plus.errors import SetupError, SkillError
 from llava_plus.skills import SkillRegistry, default_registry
 
 from .by_hand import run_skill
+from .folders import open_results
 from .terminal import print_json, say, show_skill, show_skills
 
 FAILED, UNFINISHED = 1, 3  # exit codes; 2 is typer's, for a command that cannot be read
@@ -70,12 +71,17 @@ def ui(
     from .late import LatePlanner
     from .serve import serve
 
-    registry = _registry(skills)
+    registry, results = _registry(skills), open_results()
     load = _loader(ctx)
     late = LatePlanner(lambda: load(planner, device=device), name=planner)
-    server = serve(lambda: Agent(late, registry), host=host, port=port, token=token)
+    server = serve(
+        lambda: Agent(late, registry, results=results), host=host, port=port, token=token
+    )
     say(Console(), f"LLaVA-Plus is at {server.address}")
     say(Console(), f"Ctrl-C ends it and deletes the pictures, which lie in {server.folder}.", "dim")
+    if results is not None:
+        kept = f"up to {results.cap // 1_000_000} MB of what slow skills returned stay"
+        say(Console(), f"So that nothing is computed twice, {kept} in {results.root}.", "dim")
     late.start()  # only now: the page comes first
     if browser:
         typer.launch(server.address)
@@ -106,7 +112,7 @@ def chat(
     """Chat in the terminal; without -m, it asks."""
     from .talk import Talk, point_at
 
-    agent = Agent(_loader(ctx)(planner, device=device), _registry(skills))
+    agent = Agent(_loader(ctx)(planner, device=device), _registry(skills), results=open_results())
     talk = Talk(agent, Console(stderr=json), out)
     talk.session.attach(images or [])
     point_at(talk.session, point or [], box or [])
@@ -144,6 +150,7 @@ def run(
             images=image or [],
             regions=region or [],
             points=point or [],
+            results=open_results(),
         )
     )
     saved = result.save(out)
