@@ -30,6 +30,7 @@ def declare(
     examples: tuple[str, ...] = (),
     aliases: tuple[str, ...] = (),
     cache: bool = True,
+    approval: bool = False,
 ) -> SkillSpec:
     """Read a function's signature and docstring, or say what they lack."""
     name = name or function.__name__
@@ -58,6 +59,7 @@ def declare(
         aliases=tuple(aliases),
         time_limit=float(time_limit),
         cache=cache,
+        approval=approval,
         version=_version(function),
         backend="builtin" if function.__module__.startswith(_BUILTIN) else function.__module__,
     )

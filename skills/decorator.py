@@ -21,6 +21,7 @@ def skill(
     examples: Sequence[str] = (),
     aliases: Sequence[str] = (),
     cache: bool = True,
+    approval: bool = False,
 ) -> Callable[[_F], _F]: ...
 
 
@@ -33,6 +34,7 @@ def skill(
     examples: Sequence[str] = (),
     aliases: Sequence[str] = (),
     cache: bool = True,
+    approval: bool = False,
 ) -> _F | Callable[[_F], _F]:
     """Give the function back unchanged, with its ``SkillSpec`` attached; nothing is registered.
 
@@ -43,6 +45,7 @@ def skill(
         examples: Requests that it serves, such as "blur the faces".
         aliases: Other names under which it is found.
         cache: False where the same inputs may give another result.
+        approval: True where a person has to allow each call before it runs.
     """
 
     def attach(function: _F) -> _F:
@@ -53,6 +56,7 @@ def skill(
             examples=tuple(examples),
             aliases=tuple(aliases),
             cache=cache,
+            approval=approval,
         )
         function.__skill__ = spec  # type: ignore[attr-defined]
         return function

@@ -31,7 +31,7 @@ class ArtifactStore:
         """Keep a picture and return its digest."""
         if self.root is None:
             self._memory.setdefault(image.digest, image)
-        elif not (path := self._path(image.digest)).exists():
+        elif not (path := self.path(image.digest)).exists():
             try:
                 _write_whole(path, image)
             except OSError as error:
@@ -51,7 +51,7 @@ class ArtifactStore:
             raise ImageError(
                 f"No picture {digest[:12]!r} {where}. Was its folder emptied or moved?"
             )
-        path = self._path(digest)
+        path = self.path(digest)
         try:
             with Pillow.open(path, formats=["PNG"]) as picture:
                 image = Image(np.asarray(picture))
@@ -65,9 +65,10 @@ class ArtifactStore:
         if self.root is None:
             return digest in self._memory
         name = isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest)
-        return bool(name) and self._path(str(digest)).is_file()
+        return bool(name) and self.path(str(digest)).is_file()
 
-    def _path(self, digest: str) -> Path:
+    def path(self, digest: str) -> Path:
+        """Return where a picture lies, or would lie, below the store's folder."""
         return Path(self.root or "") / digest[:2] / f"{digest}.png"
 
 
