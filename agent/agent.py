@@ -69,16 +69,23 @@ class Agent:
             session.close()
 
     def _open(self, id: str) -> Session:
-        keeper = None
-        if self._kept is not None:
-            keeper = Keeper(self._kept.home, id)
+        if self._kept is None:
+            return self._session(id, self.store, None)
+        keeper = Keeper(self._kept.home, id)
+        try:
             if self._retention is not None:
                 self._kept.prune(self._retention)
+            return self._session(id, keeper.store, keeper)
+        except BaseException:
+            keeper.close()
+            raise
+
+    def _session(self, id: str, store: ArtifactStore, keeper: Keeper | None) -> Session:
         return Session(
             id,
             planner=self.planner,
             skills=self.skills,
             limits=self.limits,
-            store=self.store if keeper is None else keeper.store,
+            store=store,
             keeper=keeper,
         )

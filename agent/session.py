@@ -2,9 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -12,10 +12,8 @@ from llava_plus.errors import SetupError
 from llava_plus.skills import (
     Artifacts,
     ArtifactStore,
-    Boxes,
     Call,
     Image,
-    Points,
     Runtime,
     SkillRegistry,
     load_image,
@@ -29,12 +27,10 @@ from .halt import Halt
 from .home import StoreError
 from .keeper import Keeper, Kept, Running
 from .planner import Decision, Planner, PlanView
+from .pointing import Pointer, click, dragged
 from .slash import write_call
 from .trace import POINTED, Reason, Trace, Turn
 from .waiting import last, wait
-
-Pointer = Points | Boxes
-P = TypeVar("P", Points, Boxes)
 
 
 class Session:
@@ -82,7 +78,7 @@ class Session:
         return Trace(
             id=self.id,
             turns=self._turns,
-            artifacts=_copy(self.artifacts),
+            artifacts=self.artifacts.copy(),
             **self._provenance(),
         )
 
@@ -178,12 +174,11 @@ class Session:
 
     def point(self, image: str, x: float, y: float) -> str:
         """Note a click on a picture, in 0..1, for the next request; return its handle."""
-        return self._point(image, _checked(lambda: Points(((x, y),))))
+        return self._point(image, click(x, y))
 
     def box(self, image: str, x0: float, y0: float, x1: float, y1: float) -> str:
         """Note a dragged box, in 0..1 from any corner, for the next request; return its handle."""
-        corners = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
-        return self._point(image, _checked(lambda: Boxes((corners,))))
+        return self._point(image, dragged(x0, y0, x1, y1))
 
     def _point(self, image: str, pointer: Pointer) -> str:
         if image not in self.artifacts or self.artifacts[image].kind != "image":
@@ -307,18 +302,3 @@ class Session:
             halt.close()
             self._halt = None
             self._busy.release()
-
-
-def _copy(artifacts: Artifacts) -> Artifacts:
-    """Return the artifacts as they are now, under the same handles."""
-    copy = Artifacts(artifacts.store)
-    for _, artifact in artifacts.items():
-        copy.add(artifact.value, source=artifact.source)
-    return copy
-
-
-def _checked(make: Callable[[], P]) -> P:
-    try:
-        return make()
-    except ValueError as error:
-        raise SetupError(f"That is no place on a picture: {error}.") from error

@@ -108,6 +108,13 @@ class Artifacts:
             self._entries[handle] = Artifact(handle=handle, value=value, source=source)
         return handle
 
+    def copy(self) -> Artifacts:
+        """Return the values as they are now, under the same handles."""
+        copy = Artifacts(self.store)
+        for _, artifact in self.items():
+            copy.add(artifact.value, source=artifact.source)
+        return copy
+
     def handles(self, kind: str | None = None) -> tuple[str, ...]:
         """Return the handles, or those of one kind, oldest first."""
         entries = tuple(self._entries.values())
