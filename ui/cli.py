@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -109,14 +110,15 @@ def chat(
     home = None if session is None else data_home()
     agent = Agent(_loader(ctx)(planner, device=device), _registry(skills), home=home)
     talk = Talk(agent, Console(stderr=json), out, session)
-    talk.go_on()
-    talk.session.attach(images or [])
-    point_at(talk.session, point or [], box or [])
-    turns = talk.ask_all(message or [])
-    if not message:
-        talk.prompt()
-    if json:
-        sys.stdout.write(talk.session.trace.to_json() + "\n")
+    with closing(talk.session):
+        talk.go_on()
+        talk.session.attach(images or [])
+        point_at(talk.session, point or [], box or [])
+        turns = talk.ask_all(message or [])
+        if not message:
+            talk.prompt()
+        if json:
+            sys.stdout.write(talk.session.trace.to_json() + "\n")
     if turns and turns[-1].reason != "answered":
         say(Console(stderr=True), f"The request was not answered ({turns[-1].reason}).", "red")
         raise typer.Exit(UNFINISHED)

@@ -129,7 +129,7 @@ def test_a_person_who_calls_a_skill_is_not_asked(chat, posts, picture):
 
 def test_an_answer_to_a_call_that_does_not_wait_is_refused(chat, picture):
     session = chat(ASKED, "Done.")
-    with pytest.raises(SetupError, match="No call 'call_1' waits for approval. Waiting: none."):
+    with pytest.raises(SetupError, match=r"No call 'call_1' waits for approval\. Waiting: none\."):
         session.approve("call_1")
 
     def wrong(call_id):

@@ -32,7 +32,8 @@ def kept(skills, home):
 
     def make(*script, id="one", home=home, skills=skills, **limits):
         def line(view):
-            return script[sum(len(turn.steps) for turn in view.turns)]
+            now = script[sum(len(turn.steps) for turn in view.turns)]
+            return now(view) if callable(now) else now
 
         planner = ScriptedPlanner([line] * 50)
         return Agent(planner, skills, limits=Limits(**limits), home=home).session(id)
@@ -42,9 +43,9 @@ def kept(skills, home):
 
 @contextmanager
 def files_up_to(size):
-    """Let no file grow beyond so many bytes, as a full disk would."""
+    """Let no file grow beyond so many bytes, as a full disk would; -1 leaves it to the inside."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft if size < 0 else size, hard))
     try:
         yield
     finally:
@@ -199,15 +200,34 @@ def test_an_agent_gives_an_open_session_out_again(skills, home):
     assert agent.session(unnamed.id).trace.turns[0].answer == "a"
 
 
-def test_a_full_disk_is_a_sentence_and_the_run_goes_on_when_there_is_room(kept, picture):
-    script = [*(f"detect(img_1, 'face') & blur(img_1, strength={n / 10})" for n in range(7)), "ok"]
-    chat = kept(*script)
-    with files_up_to(90_000), pytest.raises(StoreError, match=r"(?s)one.*space.*where it stopped"):
+def test_a_full_disk_is_a_sentence_and_the_run_goes_on_when_there_is_room(kept, home, picture):
+    def fill(view):
+        log = home / "sessions" / "one" / "session.sqlite-wal"
+        resource.setrlimit(resource.RLIMIT_FSIZE, (log.stat().st_size + 9000, hard))
+        return "blur(img_1, strength=0.1) & blur(img_1, strength=0.2)"
+
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    calls = [f"detect(img_1, 'face') & blur(img_1, strength={n / 10})" for n in range(4)]
+    chat = kept(calls[0], fill, *calls[1:], "ok")
+    told = r"Session one, .*(full|space).* goes on where it stopped"
+    with files_up_to(-1), pytest.raises(StoreError, match=told):
         chat.run_sync("go", [picture])
     assert chat.interrupted
-    trace = chat.resume_sync()
-    assert (trace.turns[0].answer, len(trace.turns[0].steps)) == ("ok", 8)
-    assert list(trace.artifacts).count("img_8") == 1
+    assert chat.trace.turns == ()
+    (turn,) = chat.resume_sync().turns
+    assert (turn.answer, len(turn.steps)) == ("ok", 5)
+    made = [one.handle for step in turn.steps for one in step.observations]
+    assert made == ["boxes_1", "img_2", "img_3", "img_4"] + [
+        name for n in range(2, 5) for name in (f"boxes_{n}", f"img_{n + 3}")
+    ]
+
+
+def test_a_disk_that_is_full_from_the_start_takes_nothing_away(kept, picture):
+    chat = kept("ok")
+    with files_up_to(3000), pytest.raises(StoreError, match=r"(full|space)"):
+        chat.run_sync("go", [picture])
+    assert not chat.interrupted
+    assert chat.run_sync("go", [picture]).turns[0].answer == "ok"
 
 
 def test_a_home_that_cannot_be_written_is_a_sentence(kept, tmp_path):
@@ -287,7 +307,8 @@ def test_twenty_sessions_at_once_do_not_mix(skills, home, picture, how, on_disk)
 
     async def one(number):
         events = agent.session(f"s{number}").run(str(number), [picture + number])
-        return [event async for event in events if isinstance(event, Finished)][0].trace
+        ended = [event async for event in events if isinstance(event, Finished)]
+        return ended[-1].trace
 
     async def all_of_them():
         return await asyncio.gather(*map(one, range(20)))
