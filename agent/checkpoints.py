@@ -93,8 +93,8 @@ def _pack(value: Any) -> Any:
             return {TURN: json.dumps(value.model_dump(mode="json"))}
         case Decision():
             return {DECISION: json.dumps(value.to_json())}
-        case Draft():  # what was shown of it is written anew
-            return None
+        case Draft():  # what was shown of it is shown anew
+            return value.answer
     raise TypeError(f"{type(value).__name__} has no place in a checkpoint")
 
 

@@ -45,10 +45,9 @@ class State(TypedDict, total=False):
     decision: Decision | None
     reason: Reason | None  # why to stop; None means go on
     problem: str
-    draft: Draft | None
-    words: str  # of the answer, as far as the planner wrote it
+    draft: Draft | str | None  # after a restart, the answer as far as it was written
     began: float  # when this step began, on the turn's own clock
-    spent: float  # seconds of the turn
+    spent: float  # seconds of the turn, where it is kept
 
 
 @cache
@@ -61,7 +60,8 @@ def loop_graph() -> CompiledStateGraph[State, None, State, State]:
         async def run(state: State, config: RunnableConfig) -> State:
             loop: Loop = config["configurable"]["loop"]
             after = await work(loop, state)
-            after["spent"] = loop.halt.elapsed()
+            if loop.keeper is not None:
+                after["spent"] = loop.halt.elapsed()
             return after
 
         run.__annotations__ = {"state": State, "config": RunnableConfig}
@@ -140,9 +140,9 @@ class Loop:
         draft.decide(decision)
         if decision.calls:
             return after | {"decision": decision}
-        words = decision.answer or ""
-        step = Step(thought=decision.thought, answer=words, seconds=self._since(began))
-        return after | {"turn": _with(turn, step), "reason": "answered", "words": words}
+        draft.answer = decision.answer or ""
+        step = Step(thought=decision.thought, answer=draft.answer, seconds=self._since(began))
+        return after | {"turn": _with(turn, step), "reason": "answered"}
 
     async def act(self, state: State) -> State:
         """Run what the planner decided, and note what came of it."""
@@ -175,7 +175,6 @@ class Loop:
             "turn": _with(turn, step),
             "decision": None,
             "draft": None,
-            "words": "",
             "reason": reason,
             "problem": problem,
         }
@@ -183,8 +182,11 @@ class Loop:
     async def answer(self, state: State) -> State:
         """Finish the turn: the planner's answer, or why there is none and what there is so far."""
         turn, reason = state["turn"], state.get("reason") or "error"
-        draft = state.get("draft") or Draft(_writer(), self.view.artifacts, last_error(turn))
-        words = state.get("words", "")
+        draft = state.get("draft") or ""
+        if isinstance(draft, str):
+            words, draft = draft, Draft(_writer(), self.view.artifacts, last_error(turn))
+        else:
+            words = draft.answer
         if turn.by == "person" and reason == "answered":
             words = "\n".join(f"{{{one.handle}}}" for one in turn.steps[-1].observations)
         elif reason != "answered":
@@ -231,7 +233,7 @@ class Loop:
     def _unreadable(self, after: State, problem: str) -> State:
         """Tell the planner once what was wrong; the second time, end."""
         turn, draft = after["turn"], after["draft"]
-        assert draft is not None
+        assert isinstance(draft, Draft)
         first = not any(step.raw for step in turn.steps)
         raw = draft.raw[:LONGEST_RAW] or "(nothing)"
         told = Observation(call_id="", skill="", ok=False, text=problem, error="skill")
@@ -241,8 +243,7 @@ class Loop:
         if first and len(turn.steps) + 1 >= self.limits.steps:
             reason = "steps"
         problem = f"The planner's output could not be read, twice. {problem}"
-        ending: State = {"reason": reason, "problem": problem, "words": draft.answer}
-        return after | ending | {"turn": _with(turn, step)}
+        return after | {"turn": _with(turn, step), "reason": reason, "problem": problem}
 
     def _broken_off(
         self, turn: Turn, draft: Draft, began: float, reason: Reason, problem: str = ""
@@ -250,7 +251,7 @@ class Loop:
         """End the turn in the middle of a plan, and keep what was written of it."""
         if draft.raw:
             turn = _with(turn, Step(thought=draft.thought, seconds=self._since(began)))
-        return {"turn": turn, "reason": reason, "problem": problem, "words": draft.answer}
+        return {"turn": turn, "reason": reason, "problem": problem}
 
     def _since(self, began: float) -> float:
         return round(self.halt.elapsed() - began, 3)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from llava_plus.agent import Agent, Finished, Limits, ScriptedPlanner, StoreError
+from llava_plus.agent import Agent, AnswerDelta, Finished, Limits, ScriptedPlanner, StoreError
 from llava_plus.errors import SetupError
 from llava_plus.skills import Image, Number, SkillRegistry, Text, skill
 
@@ -202,10 +202,13 @@ def test_an_agent_gives_an_open_session_out_again(skills, home):
 
 def test_a_full_disk_is_a_sentence_and_the_run_goes_on_when_there_is_room(kept, home, picture):
     def fill(view):
-        log = home / "sessions" / "one" / "session.sqlite-wal"
-        resource.setrlimit(resource.RLIMIT_FSIZE, (log.stat().st_size + 9000, hard))
+        if not filled:
+            log = home / "sessions" / "one" / "session.sqlite-wal"
+            filled.append(log.stat().st_size + 9000)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (filled[0], hard))
         return "blur(img_1, strength=0.1) & blur(img_1, strength=0.2)"
 
+    filled = []
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     calls = [f"detect(img_1, 'face') & blur(img_1, strength={n / 10})" for n in range(4)]
     chat = kept(calls[0], fill, *calls[1:], "ok")
@@ -215,7 +218,7 @@ def test_a_full_disk_is_a_sentence_and_the_run_goes_on_when_there_is_room(kept, 
     assert chat.interrupted
     assert chat.trace.turns == ()
     (turn,) = chat.resume_sync().turns
-    assert (turn.answer, len(turn.steps)) == ("ok", 5)
+    assert (turn.answer, len(turn.steps)) == ("ok", 6)
     made = [one.handle for step in turn.steps for one in step.observations]
     assert made == ["boxes_1", "img_2", "img_3", "img_4"] + [
         name for n in range(2, 5) for name in (f"boxes_{n}", f"img_{n + 3}")
@@ -335,3 +338,23 @@ def test_stopping_from_another_thread_is_kept(kept, picture):
     chat.close()
     again = kept("slow(img_1)")
     assert (again.interrupted, again.trace.turns[0].reason) == (False, "cancelled")
+
+
+def test_half_an_answer_and_why_it_ended_survive_a_kill(skills, home):
+    class Broken:
+        name = "broken"
+
+        async def plan(self, view):
+            yield '{"thought":"one","answer":"I see'
+            raise SetupError("Start the server.")
+
+    async def follow():
+        async for event in Agent(Broken(), skills, home=home).session("one").run("go"):
+            if isinstance(event, AnswerDelta) and "server" in event.text:
+                shutil.copytree(home, home.with_name("left"))
+
+    asyncio.run(follow())
+    left = Agent(Broken(), skills, home=home.with_name("left")).session("one")
+    (turn,) = left.resume_sync().turns
+    assert turn.answer == "I see\n\nThe planner cannot work: Start the server."
+    assert turn.reason == "error"

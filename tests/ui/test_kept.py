@@ -19,6 +19,7 @@ def post(image: Image) -> Text:
     open("posted", "w").close()
     return Text("posted")
 '''
+TURN = "rotate(img_1, degrees=90)"
 
 
 @pytest.fixture
@@ -69,13 +70,17 @@ def test_without_a_name_nothing_is_kept(llava, home):
 
 
 def test_a_chat_under_a_name_goes_on_the_next_time(llava, small):
-    llava("chat", small, "-m", "Turn it.", "--session", "cats", script=("rotate(img_1)", "{img_2}"))
+    llava("chat", small, "-m", "Turn it.", "--session", "cats", script=(TURN, "{img_2}"))
     code, out, _ = llava("chat", "-m", "/rotate img_2 degrees=90", "--session", "cats")
     assert (code, "img_3: " in out) == (0, True)
     _, out, _ = llava("sessions", "list")
     assert all(words in out for words in ("cats", "Turn it.", "MB"))
     _, out, _ = llava("sessions", "show", "cats")
-    assert out.index("> Turn it.") < out.index("rotate(image=img_1)") < out.index("> /rotate")
+    assert (
+        out.index("> Turn it.")
+        < out.index("rotate(image=img_1, degrees=90)")
+        < out.index("> /rotate")
+    )
 
 
 def test_a_chat_that_was_broken_off_goes_on_by_itself(llava, home, small, tmp_path, skills):
