@@ -75,12 +75,8 @@ class Session:
     @property
     def trace(self) -> Trace:
         """All that has happened, as it stands now."""
-        return Trace(
-            id=self.id,
-            turns=self._turns,
-            artifacts=self.artifacts.copy(),
-            **self._provenance(),
-        )
+        made = self.artifacts.copy()
+        return Trace(id=self.id, turns=self._turns, artifacts=made, **self._provenance())
 
     async def run(
         self, message: str, images: Sequence[Source] = (), pointers: Sequence[Pointer] = ()
@@ -251,7 +247,6 @@ class Session:
     async def _play(self, running: Running, halt: Halt) -> AsyncGenerator[Event]:
         """Run the graph and hand on its events; the turn is kept however this ends."""
         turn = running.turn
-        reason: Reason = "cancelled"  # unless the graph says otherwise
         try:
             loop = self._loop(halt)
             steps = loop.run(turn, running.decision, again=running.checkpointed)
@@ -267,18 +262,16 @@ class Session:
             raise
         except BaseException as error:
             halt.set()
-            reason = "error" if isinstance(error, Exception) else reason
-            self._end(turn, reason, halt.elapsed())
+            bug = isinstance(error, Exception)
+            self._end(turn, "error" if bug else "cancelled", halt.elapsed())
             raise
         halt.set()
-        turn = self._end(turn, reason, halt.elapsed())
+        turn = self._end(turn, "cancelled", halt.elapsed())  # unless the graph said otherwise
         yield Finished(turn=turn, trace=self.trace)
 
     def _loop(self, halt: Halt) -> Loop:
-        keeper = self._keeper
-        if keeper is None:
-            self._approvals = Approvals()
-        else:
+        self._approvals = Approvals()
+        if (keeper := self._keeper) is not None:
             self._approvals = Approvals(keeper.note_answer, keeper.answers())
         return Loop(
             planner=self._planner,
