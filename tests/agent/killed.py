@@ -162,9 +162,10 @@ def main() -> None:
     root, wanted, stride = Path(sys.argv[1]), int(sys.argv[2]), int((sys.argv[3:] or [0])[0])
     graph.loop_graph()
     assert checkpoints
-    began = time.monotonic()
+    until_done(root / "first", iter(()))
+    began = time.monotonic()  # the second time it takes as long as the others will
     until_done(root / "whole", iter(()))
-    longest = 1.2 * (time.monotonic() - began)
+    longest = time.monotonic() - began
     expected = outcome(root / "whole")
     chance = random.Random(0)
     kills, runs, wrong = 0, 0, double_runs(root / "whole")
