@@ -1,12 +1,14 @@
 """Skills: what they speak, how they are declared, found and run."""
 
+from .calls import Call, Observation
 from .decorator import skill
 from .images import IMAGE_SUFFIXES, load_image
+from .journal import Ended, Journal
 from .pixels import Image
 from .regions import Boxes, Masks, Region, TextLines, region_boxes, region_mask
 from .registry import SkillRegistry, catalog_markdown, default_registry
 from .result_cache import ResultCache
-from .runtime import Call, Observation, Runtime
+from .runtime import Runtime
 from .spec import Parameter, SkillSpec
 from .store import Artifact, Artifacts, ArtifactStore
 from .values import Number, Points, Table, Tags, Text, Value, value_from_json, value_to_json
@@ -19,7 +21,9 @@ __all__ = [
     "Artifacts",
     "Boxes",
     "Call",
+    "Ended",
     "Image",
+    "Journal",
     "Masks",
     "Number",
     "Observation",

@@ -33,6 +33,7 @@ def declare(
     cache: bool = True,
     isolation: Isolation | None = None,
     memory_limit: int = 4096,
+    approval: bool = False,
 ) -> SkillSpec:
     """Read a function's signature and docstring, or say what they lack."""
     name = name or function.__name__
@@ -65,6 +66,7 @@ def declare(
         aliases=tuple(aliases),
         time_limit=float(time_limit),
         cache=cache,
+        approval=approval,
         version=_version(function),
         isolation=isolation or ("worker" if _in_a_file(function) else "inline"),
         memory_limit=memory_limit,

@@ -23,6 +23,7 @@ def skill(
     cache: bool = True,
     isolation: Isolation | None = None,
     memory_limit: int = 4096,
+    approval: bool = False,
 ) -> Callable[[_F], _F]: ...
 
 
@@ -37,6 +38,7 @@ def skill(
     cache: bool = True,
     isolation: Isolation | None = None,
     memory_limit: int = 4096,
+    approval: bool = False,
 ) -> _F | Callable[[_F], _F]:
     """Give the function back unchanged, with its ``SkillSpec`` attached; nothing is registered.
 
@@ -50,6 +52,7 @@ def skill(
         isolation: "worker" runs it in a process that can be killed, "inline" in a thread. Where
             left out, what stands in a person's own file runs in a worker, all else inline.
         memory_limit: MiB at which a worker is killed.
+        approval: True where a person has to allow each call before it runs.
     """
 
     def attach(function: _F) -> _F:
@@ -62,6 +65,7 @@ def skill(
             cache=cache,
             isolation=isolation,
             memory_limit=memory_limit,
+            approval=approval,
         )
         function.__skill__ = spec  # type: ignore[attr-defined]
         return function

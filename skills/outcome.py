@@ -1,17 +1,16 @@
 """How a call can end other than well, and what of a skill's result counts."""
 
 import logging
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from llava_plus.errors import LlavaPlusError
 
+from .calls import Failure
 from .spec import SkillSpec, shown_kinds
 from .values import Value
 
 _log = logging.getLogger(__name__)
 VALUES = get_args(Value)
-
-Failure = Literal["skill", "bug", "time", "memory", "cancelled"]
 
 
 class Failed(Exception):  # noqa: N818  (an outcome on its way to an observation)

@@ -6,18 +6,18 @@ import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, JsonValue
-
 from llava_plus.errors import LlavaPlusError
 
 from .arguments import resolve
+from .calls import Call, Observation
+from .journal import Ended, Journal
 from .origin import origin_of
-from .outcome import Failed, Failure, checked
+from .outcome import Failed, checked
 from .pixels import Image
 from .process import out_of_time
 from .registry import SkillRegistry
@@ -32,34 +32,6 @@ _REMEMBERED = 64  # results
 _DAY = 86400.0  # seconds, the longest that an event loop waits at once
 
 _Outcome = tuple[Any, BaseException | None]
-
-
-class Call(BaseModel):
-    """What a planner asks for: a skill, and arguments that may name handles."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    skill: str
-    args: dict[str, JsonValue] = {}
-
-
-class Observation(BaseModel):
-    """What came of a call: a new handle and its description, or what went wrong."""
-
-    model_config = ConfigDict(frozen=True)
-
-    call_id: str
-    skill: str
-    ok: bool
-    handle: str | None = None
-    kind: str | None = None
-    text: str
-    error: Failure | None = None
-    seconds: float = 0.0
-    backend: str = ""
-    version: str = ""
-    cached: bool = False
 
 
 class Runtime:
@@ -78,6 +50,7 @@ class Runtime:
         cache: Whether the same call on the same content runs only once.
         results: Keeps what took long for later sessions, too.
         pool: The workers; those that all sessions share if left out.
+        journal: Says which calls have ended before, and writes down how others end.
     """
 
     def __init__(
@@ -88,32 +61,52 @@ class Runtime:
         cache: bool = True,
         results: ResultCache | None = None,
         pool: WorkerPool | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self.registry = registry
         self.artifacts = artifacts
+        self._journal = journal
         self._cache: OrderedDict[str, Value] | None = OrderedDict() if cache else None
         self._results = results if cache else None
         self._pool = pool
 
     async def run(self, call: Call, cancel: threading.Event | None = None) -> Observation:
         """Run one call; mistakes of the planner and bugs of the skill come back as observations."""
-        return self._observe(call, *await self._attempt(call, cancel))
+        return self._observe(call, await self._attempt(call, cancel))
 
     async def run_many(
         self, calls: Sequence[Call], cancel: threading.Event | None = None
     ) -> tuple[Observation, ...]:
         """Run calls side by side; handles are given out in the order of the calls."""
-        outcomes = await asyncio.gather(*(self._attempt(call, cancel) for call in calls))
-        pairs = zip(calls, outcomes, strict=True)
-        return tuple(self._observe(call, *outcome) for call, outcome in pairs)
+        ends = await asyncio.gather(*(self._attempt(call, cancel) for call in calls))
+        return tuple(self._observe(call, end) for call, end in zip(calls, ends, strict=True))
 
-    async def _attempt(
-        self, call: Call, cancel: threading.Event | None
-    ) -> tuple[dict[str, Any], Value | None]:
-        """Return what the observation says of the run, and the value where there is one."""
+    def recall(self, value: Value, *, source: str, key: str) -> str:
+        """Take in again what was made before this process began; return its handle.
+
+        Args:
+            value: What was made.
+            source: As `Artifacts.add` takes it.
+            key: That of its `Ended`.
+        """
+        self._remember(key, value)
+        return self.artifacts.add(value, source=source)
+
+    async def _attempt(self, call: Call, cancel: threading.Event | None) -> Ended:
+        """Run the call, unless the journal says how it ended before."""
+        if self._journal is None:
+            return await self._work(call, cancel)
+        if (before := self._journal.find(call)) is not None:
+            return before
+        ended = await self._work(call, cancel)
+        if ended.facts.get("error") != "cancelled":
+            await asyncio.to_thread(self._journal.note_call, call, ended)
+        return ended
+
+    async def _work(self, call: Call, cancel: threading.Event | None) -> Ended:
         start = time.perf_counter()
         facts: dict[str, Any] = {"skill": call.skill}
-        value = None
+        value, key = None, ""
         try:
             spec = self.registry.find(call.skill)
             facts |= {"skill": spec.name, "backend": spec.backend, "version": spec.version}
@@ -126,7 +119,6 @@ class Runtime:
             if value is None:
                 value = await self._run(spec, args, cancel)
                 await self._keep(spec, key, value, time.perf_counter() - start)
-            self._remember(key, value)
             if isinstance(value, Image):  # writing a file takes a while, others go on meanwhile
                 await asyncio.to_thread(self.artifacts.store.put, value)
         except LlavaPlusError as error:
@@ -134,13 +126,15 @@ class Runtime:
             facts |= {"error": "skill", "text": str(error)}
         except Failed as failed:
             facts |= {"error": failed.error, "text": str(failed)}
-        return facts | {"seconds": time.perf_counter() - start}, value
+        return Ended(facts=facts | {"seconds": time.perf_counter() - start}, value=value, key=key)
 
-    def _observe(self, call: Call, facts: Mapping[str, Any], value: Value | None) -> Observation:
-        content = {**facts, "call_id": call.id, "ok": value is not None}
+    def _observe(self, call: Call, ended: Ended) -> Observation:
+        value = ended.value
+        content = {**ended.facts, "call_id": call.id, "ok": value is not None}
         if value is not None:
             handle = self.artifacts.add(value, source=call.id)
             content |= {"handle": handle, "kind": value.kind, "text": value.describe()}
+            self._remember(ended.key, value)
         return Observation.model_validate(content)
 
     def _remembered(self, key: str) -> Value | None:
@@ -153,6 +147,7 @@ class Runtime:
         if self._cache is None or not key:
             return
         self._cache[key] = value
+        self._cache.move_to_end(key)
         if len(self._cache) > _REMEMBERED:
             self._cache.popitem(last=False)
 

@@ -61,6 +61,7 @@ class SkillSpec:
     aliases: tuple[str, ...] = ()
     time_limit: float = 30.0  # seconds
     cache: bool = True  # False where the same inputs may give another result
+    approval: bool = False  # whether a person has to allow each call of a planner
     version: str = ""  # of the function's own source; what it calls is not covered
     backend: str = "builtin"  # or the module that a person brought
     isolation: Isolation = "inline"

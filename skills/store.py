@@ -68,7 +68,7 @@ class ArtifactStore:
         return bool(name) and self.path(str(digest)).is_file()
 
     def path(self, digest: str) -> Path:
-        """Return where a picture lies, or would lie, in the folder."""
+        """Return where a picture lies, or would lie, below the store's folder."""
         return Path(self.root or "") / digest[:2] / f"{digest}.png"
 
 
@@ -107,6 +107,13 @@ class Artifacts:
             handle = f"{PREFIXES[value.kind]}_{len(self.handles(value.kind)) + 1}"
             self._entries[handle] = Artifact(handle=handle, value=value, source=source)
         return handle
+
+    def copy(self) -> Artifacts:
+        """Return the values as they are now, under the same handles."""
+        copy = Artifacts(self.store)
+        for _, artifact in self.items():
+            copy.add(artifact.value, source=artifact.source)
+        return copy
 
     def handles(self, kind: str | None = None) -> tuple[str, ...]:
         """Return the handles, or those of one kind, oldest first."""

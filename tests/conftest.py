@@ -3,6 +3,10 @@
 import pytest
 
 
+def pytest_addoption(parser):
+    parser.addoption("--kills", type=int, default=5, help="how often to kill running sessions")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_data_folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:

@@ -1,8 +1,9 @@
-"""The command line: ``llava-plus ui``, ``chat``, ``run`` and ``skills``."""
+"""The command line: ``llava-plus ui``, ``chat``, ``run``, ``skills`` and ``sessions``."""
 
 import asyncio
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,12 +11,13 @@ import typer
 from rich.console import Console
 
 import llava_plus
-from llava_plus.agent import Agent, Planner, load_planner
+from llava_plus.agent import Agent, Planner, data_home, load_planner
 from llava_plus.errors import SetupError, SkillError
 from llava_plus.skills import SkillRegistry, default_registry
 
 from .by_hand import run_skill
-from .folders import open_results
+from .kept import sessions_app
+from .results import open_results
 from .terminal import print_json, say, show_skill, show_skills
 
 FAILED, UNFINISHED = 1, 3  # exit codes; 2 is typer's, for a command that cannot be read
@@ -23,6 +25,7 @@ FAILED, UNFINISHED = 1, 3  # exit codes; 2 is typer's, for a command that cannot
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 skills_app = typer.Typer(invoke_without_command=True, help="List the skills.")
 app.add_typer(skills_app, name="skills")
+app.add_typer(sessions_app, name="sessions")
 
 SkillFiles = Annotated[
     list[Path] | None, typer.Option("--skills", help="A Python file with skills of your own.")
@@ -108,19 +111,27 @@ def chat(
     box: Annotated[
         list[str] | None, typer.Option(help="x0,y0,x1,y1 in 0..1: a box on the last picture.")
     ] = None,
+    session: Annotated[
+        str | None, typer.Option(help="Keep the chat under this name, or go on with it.")
+    ] = None,
 ) -> None:
     """Chat in the terminal; without -m, it asks."""
     from .talk import Talk, point_at
 
-    agent = Agent(_loader(ctx)(planner, device=device), _registry(skills), results=open_results())
-    talk = Talk(agent, Console(stderr=json), out)
-    talk.session.attach(images or [])
-    point_at(talk.session, point or [], box or [])
-    turns = talk.ask_all(message or [])
-    if not message:
-        talk.prompt()
-    if json:
-        sys.stdout.write(talk.session.trace.to_json() + "\n")
+    home = None if session is None else data_home()
+    agent = Agent(
+        _loader(ctx)(planner, device=device), _registry(skills), results=open_results(), home=home
+    )
+    talk = Talk(agent, Console(stderr=json), out, session)
+    with closing(talk.session):
+        talk.go_on()
+        talk.session.attach(images or [])
+        point_at(talk.session, point or [], box or [])
+        turns = talk.ask_all(message or [])
+        if not message:
+            talk.prompt()
+        if json:
+            sys.stdout.write(talk.session.trace.to_json() + "\n")
     if turns and turns[-1].reason != "answered":
         say(Console(stderr=True), f"The request was not answered ({turns[-1].reason}).", "red")
         raise typer.Exit(UNFINISHED)
