@@ -11,12 +11,14 @@ from llava_plus.skills import Image
 from llava_plus.ui.cli import main
 
 MINE = '''
+from pathlib import Path
+
 from llava_plus.skills import Image, Text, skill
 
 @skill(approval=True)
 def post(image: Image) -> Text:
     """Put a picture where all can see it."""
-    open("posted", "w").close()
+    Path(__file__).with_name("posted").touch()
     return Text("posted")
 '''
 TURN = "rotate(img_1, degrees=90)"
