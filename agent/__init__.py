@@ -6,16 +6,19 @@ from .events import (
     ActionProposed,
     ActionStarted,
     AnswerDelta,
+    ApprovalNeeded,
     Event,
     Finished,
     StepStarted,
     ThoughtDelta,
 )
 from .graph import Limits
+from .home import StoreError, data_home
 from .loading import load_planner
 from .planner import Decision, Planner, PlannerError, PlanView
 from .scripted import ScriptedPlanner
 from .session import Session
+from .sessions import Retention, SessionInfo, SessionStore
 from .slash import parse_call, write_call
 from .trace import Reason, Step, Trace, Turn
 
@@ -25,6 +28,7 @@ __all__ = [
     "ActionStarted",
     "Agent",
     "AnswerDelta",
+    "ApprovalNeeded",
     "Decision",
     "Event",
     "Finished",
@@ -33,13 +37,18 @@ __all__ = [
     "Planner",
     "PlannerError",
     "Reason",
+    "Retention",
     "ScriptedPlanner",
     "Session",
+    "SessionInfo",
+    "SessionStore",
     "Step",
     "StepStarted",
+    "StoreError",
     "ThoughtDelta",
     "Trace",
     "Turn",
+    "data_home",
     "load_planner",
     "parse_call",
     "write_call",

@@ -35,8 +35,12 @@ class Draft:
                 self._show(self._citations.feed(more))
 
     def decide(self, decision: Decision) -> None:
-        """Say what the planner decided without having written it before."""
-        if more := _rest(decision.thought, self.thought):
+        """Say what the planner decided without having written it before.
+
+        Words before calls are the thought, but looked like an answer as long as no call had come.
+        """
+        said = bool(decision.calls) and self.answer == decision.thought
+        if not said and (more := _rest(decision.thought, self.thought)):
             self._write(ThoughtDelta(text=more))
         self.thought = decision.thought
 

@@ -29,6 +29,13 @@ class ActionProposed:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ApprovalNeeded:
+    """The turn waits until somebody calls `Session.approve` or `refuse` with the call's id."""
+
+    call: Call
+
+
+@dataclass(frozen=True, kw_only=True)
 class ActionStarted:
     """The call runs now."""
 
@@ -46,7 +53,7 @@ class ActionFinished:
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerDelta:
-    """More of the answer, as the person reads it."""
+    """More of the answer, as the person reads it; before an action it was the thought."""
 
     text: str
 
@@ -63,6 +70,7 @@ Event = (
     StepStarted
     | ThoughtDelta
     | ActionProposed
+    | ApprovalNeeded
     | ActionStarted
     | ActionFinished
     | AnswerDelta

@@ -59,6 +59,13 @@ def stopped(call: Call) -> Observation:
     return Observation(call_id=call.id, skill=call.skill, ok=False, text=text, error="cancelled")
 
 
+def refused(call: Call, why: str) -> Observation:
+    """Answer a call that a person did not allow."""
+    reason = f": {why}" if why else ""
+    text = f"the person refused {call.skill}{reason}. Do without it, or answer."
+    return Observation(call_id=call.id, skill=call.skill, ok=False, text=text, error="skill")
+
+
 def unkept(call: Call, text: str) -> Observation:
     """Answer a call whose result could not be kept."""
     return Observation(call_id=call.id, skill=call.skill, ok=False, text=text, error="skill")

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 
-from llava_plus.errors import LlavaPlusError
 from llava_plus.skills import Call, Observation, Runtime
 
+from .acting import ask, run
+from .approvals import Approvals
 from .closing import closing_words
 from .draft import Draft
 from .events import ActionFinished, ActionProposed, ActionStarted, Event, StepStarted
-from .failures import explain, failed_calls, key, last_error, not_again, stopped, unkept
-from .halt import GRACE, Halt, HaltedError
-from .planner import Decision, Planner, PlannerError, PlanView
+from .failures import explain, failed_calls, key, last_error, not_again
+from .halt import Halt, HaltedError
+from .planner import Decision, Planner, PlannerError, PlanView, told_apart
 from .trace import Reason, Step, Turn
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
     from langgraph.graph.state import CompiledStateGraph
+
+    from .keeper import Keeper
 
 LONGEST_RAW = 600  # characters kept of an output that could not be read
 
@@ -43,8 +45,9 @@ class State(TypedDict, total=False):
     decision: Decision | None
     reason: Reason | None  # why to stop; None means go on
     problem: str
-    draft: Draft | None
-    began: float
+    draft: Draft | str | None  # after a restart, the answer as far as it was written
+    began: float  # when this step began, on the turn's own clock
+    spent: float  # seconds of the turn, where it is kept
 
 
 @cache
@@ -55,7 +58,11 @@ def loop_graph() -> CompiledStateGraph[State, None, State, State]:
 
     def node(work: Callable[[Loop, State], Awaitable[State]]) -> Any:
         async def run(state: State, config: RunnableConfig) -> State:
-            return await work(config["configurable"]["loop"], state)
+            loop: Loop = config["configurable"]["loop"]
+            after = await work(loop, state)
+            if loop.keeper is not None:
+                after["spent"] = loop.halt.elapsed()
+            return after
 
         run.__annotations__ = {"state": State, "config": RunnableConfig}
         return run
@@ -80,22 +87,43 @@ class Loop:
     view: PlanView  # of the turns before
     limits: Limits
     halt: Halt
+    approvals: Approvals
+    keeper: Keeper | None = None  # where checkpoints go
 
-    async def run(self, turn: Turn, decision: Decision | None) -> AsyncGenerator[Event | Turn]:
-        """Yield events as they happen, and the turn as far as it has come after each node."""
-        start: State = {"turn": turn, "decision": decision, "began": self.halt.began}
-        config: RunnableConfig = {
-            "recursion_limit": 2 * self.limits.steps + 8,
-            "configurable": {"loop": self},
-        }
-        stream = loop_graph().astream(start, config, stream_mode=["custom", "values"])
+    async def run(
+        self, turn: Turn, decision: Decision | None, *, again: bool = False
+    ) -> AsyncGenerator[Event | Turn]:
+        """Yield events as they happen, and the turn as far as it has come after each node.
+
+        Args:
+            turn: As it begins.
+            decision: What a person chose, None where the planner chooses.
+            again: Whether to go on from the last checkpoint instead.
+        """
+        start: State = {"turn": turn, "decision": decision, "began": self.halt.elapsed()}
+        graph, config = loop_graph(), self._config()
+        if self.keeper is not None:
+            graph = graph.copy({"checkpointer": self.keeper.checkpoints()})
+            config["configurable"]["thread_id"] = self.keeper.thread
+        stream = graph.astream(
+            None if again else start,
+            config,
+            stream_mode=["custom", "values"],
+            durability=None if self.keeper is None else "sync",
+        )
         async with aclosing(cast("AsyncGenerator[Any]", stream)) as happenings:
             async for mode, item in happenings:
                 yield item if mode == "custom" else item["turn"]
 
+    def _config(self) -> RunnableConfig:
+        return {
+            "recursion_limit": 2 * self.limits.steps + 8,
+            "configurable": {"loop": self},
+        }
+
     async def plan(self, state: State) -> State:
         """Ask the planner what to do next."""
-        write, turn, began = _writer(), state["turn"], time.monotonic()
+        write, turn, began = _writer(), state["turn"], self.halt.elapsed()
         write(StepStarted(index=len(turn.steps)))
         draft = Draft(write, self.view.artifacts, last_error(turn))
         after: State = {"turn": turn, "draft": draft, "began": began, "decision": None}
@@ -104,17 +132,16 @@ class Loop:
         except PlannerError as error:
             return self._unreadable(after, str(error))
         except HaltedError:
-            return after | _broken_off(turn, draft, began, self.halt.reason or "cancelled")
+            return after | self._broken_off(turn, draft, began, self.halt.reason or "cancelled")
         except Exception as error:
             if self.halt.reason:
-                return after | _broken_off(turn, draft, began, self.halt.reason)
-            problem = explain(error)
-            return after | _broken_off(turn, draft, began, "error", problem)
+                return after | self._broken_off(turn, draft, began, self.halt.reason)
+            return after | self._broken_off(turn, draft, began, "error", explain(error))
         draft.decide(decision)
         if decision.calls:
             return after | {"decision": decision}
         draft.answer = decision.answer or ""
-        step = Step(thought=decision.thought, answer=draft.answer, seconds=_since(began))
+        step = Step(thought=decision.thought, answer=draft.answer, seconds=self._since(began))
         return after | {"turn": _with(turn, step), "reason": "answered"}
 
     async def act(self, state: State) -> State:
@@ -125,9 +152,12 @@ class Loop:
             write(ActionProposed(call=call))
         failed = failed_calls(turn)
         fresh = [call for call in decision.calls if key(call) not in failed]
-        for call in fresh:
+        seen = {} if turn.by == "person" else await self._ask(fresh, write)
+        allowed = [call for call in fresh if call.id not in seen]
+        for call in allowed:
             write(ActionStarted(call=call))
-        seen = {one.call_id: one for one in await self._run(fresh)}
+        ended = await run(allowed, runtime=self.runtime, halt=self.halt)
+        seen |= {one.call_id: one for one in ended}
         for call in decision.calls:
             if call.id not in seen:
                 seen[call.id] = not_again(call, failed[key(call)][0])
@@ -138,7 +168,7 @@ class Loop:
             thought=decision.thought,
             actions=decision.calls,
             observations=tuple(seen[call.id] for call in decision.calls),
-            seconds=_since(state["began"]),
+            seconds=self._since(state["began"]),
         )
         reason, problem = self._verdict(turn, step, failed)
         return {
@@ -152,8 +182,11 @@ class Loop:
     async def answer(self, state: State) -> State:
         """Finish the turn: the planner's answer, or why there is none and what there is so far."""
         turn, reason = state["turn"], state.get("reason") or "error"
-        draft = state.get("draft") or Draft(_writer(), self.view.artifacts, last_error(turn))
-        words = draft.answer
+        draft = state.get("draft") or ""
+        if isinstance(draft, str):
+            words, draft = draft, Draft(_writer(), self.view.artifacts, last_error(turn))
+        else:
+            words = draft.answer
         if turn.by == "person" and reason == "answered":
             words = "\n".join(f"{{{one.handle}}}" for one in turn.steps[-1].observations)
         elif reason != "answered":
@@ -169,9 +202,17 @@ class Loop:
         done = {"answer": text, "cited": cited, "reason": reason}
         return {"turn": turn.model_copy(update=done)}
 
+    async def _ask(
+        self, calls: list[Call], write: Callable[[Event], None]
+    ) -> dict[str, Observation]:
+        return await ask(
+            calls, runtime=self.runtime, approvals=self.approvals, halt=self.halt, write=write
+        )
+
     async def _decide(self, turn: Turn, draft: Draft) -> Decision:
         assert self.planner is not None
-        view = replace(self.view, turns=(*self.view.turns, turn))
+        turns = (*self.view.turns, turn)
+        view = replace(self.view, turns=turns, deadline=self.halt.deadline)
         decision: Decision | None = None
         async for piece in self.planner.plan(view):
             if isinstance(piece, Decision):
@@ -187,34 +228,33 @@ class Loop:
                 f"You made {len(decision.calls)} calls in one step; "
                 f"at most {self.limits.actions} are allowed. Make fewer."
             )
-        return replace(decision, calls=_told_apart(decision.calls, view))
+        return replace(decision, calls=told_apart(decision.calls, view))
 
     def _unreadable(self, after: State, problem: str) -> State:
         """Tell the planner once what was wrong; the second time, end."""
         turn, draft = after["turn"], after["draft"]
-        assert draft is not None
+        assert isinstance(draft, Draft)
         first = not any(step.raw for step in turn.steps)
         raw = draft.raw[:LONGEST_RAW] or "(nothing)"
         told = Observation(call_id="", skill="", ok=False, text=problem, error="skill")
-        step = Step(
-            thought=draft.thought, raw=raw, observations=(told,), seconds=_since(after["began"])
-        )
+        seconds = self._since(after["began"])
+        step = Step(thought=draft.thought, raw=raw, observations=(told,), seconds=seconds)
         reason: Reason | None = None if first else "error"
         if first and len(turn.steps) + 1 >= self.limits.steps:
             reason = "steps"
         problem = f"The planner's output could not be read, twice. {problem}"
         return after | {"turn": _with(turn, step), "reason": reason, "problem": problem}
 
-    async def _run(self, calls: list[Call]) -> list[Observation]:
-        if not calls:
-            return []
-        work = self.runtime.run_many(calls, cancel=self.halt.event)
-        try:
-            return list(await self.halt.guard(work, grace=GRACE))
-        except HaltedError:
-            return [stopped(call) for call in calls]
-        except LlavaPlusError as error:  # such as a full disk
-            return [unkept(call, str(error)) for call in calls]
+    def _broken_off(
+        self, turn: Turn, draft: Draft, began: float, reason: Reason, problem: str = ""
+    ) -> State:
+        """End the turn in the middle of a plan, and keep what was written of it."""
+        if draft.raw:
+            turn = _with(turn, Step(thought=draft.thought, seconds=self._since(began)))
+        return {"turn": turn, "reason": reason, "problem": problem}
+
+    def _since(self, began: float) -> float:
+        return round(self.halt.elapsed() - began, 3)
 
     def _verdict(
         self, turn: Turn, step: Step, failed: dict[str, list[Observation]]
@@ -245,27 +285,3 @@ def _writer() -> Callable[[Event], None]:
 
 def _with(turn: Turn, step: Step) -> Turn:
     return turn.model_copy(update={"steps": (*turn.steps, step)})
-
-
-def _since(began: float) -> float:
-    return round(time.monotonic() - began, 3)
-
-
-def _broken_off(turn: Turn, draft: Draft, began: float, reason: Reason, problem: str = "") -> State:
-    """End the turn in the middle of a plan, and keep what was written of it."""
-    if draft.raw:
-        turn = _with(turn, Step(thought=draft.thought, seconds=_since(began)))
-    return {"turn": turn, "reason": reason, "problem": problem}
-
-
-def _told_apart(calls: tuple[Call, ...], view: PlanView) -> tuple[Call, ...]:
-    """Give new ids to calls whose ids were used before in the session."""
-    steps = [step for turn in view.turns for step in turn.steps]
-    used = {call.id for step in steps for call in step.actions}
-    fresh = (name for name in view.call_ids() if name not in used)
-    apart: list[Call] = []
-    for call in calls:
-        new = call if call.id not in used else call.model_copy(update={"id": next(fresh)})
-        used.add(new.id)
-        apart.append(new)
-    return tuple(apart)

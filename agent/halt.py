@@ -3,8 +3,8 @@
 import asyncio
 import threading
 import time
-from collections.abc import Coroutine
-from contextlib import suppress
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Literal, TypeVar
 
 T = TypeVar("T")
@@ -20,17 +20,22 @@ class Halt:
 
     ``event`` is what planners and skills look at from their threads. Not covered: a planner that
     blocks the event loop and ignores ``event``.
+
+    Args:
+        seconds: How long the turn may take, None for any time.
+        spent: How much of that had gone before the process was killed.
     """
 
-    def __init__(self, seconds: float | None) -> None:
+    def __init__(self, seconds: float | None, spent: float = 0.0) -> None:
         self.event = threading.Event()
         self.reason: Literal["cancelled", "time"] | None = None
-        self.began = time.monotonic()
+        self.began = time.monotonic() - spent
         self.deadline = None if seconds is None else self.began + seconds
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._lock = threading.Lock()
-        self._timer = None if seconds is None else self._loop.call_later(seconds, self.set, "time")
+        self._timer: asyncio.TimerHandle | None = None
+        self._start_clock()
 
     def set(self, reason: Literal["cancelled", "time"] = "cancelled") -> None:
         """End the turn, from whatever thread."""
@@ -41,13 +46,32 @@ class Halt:
             self._loop.call_soon_threadsafe(self._wake.set)
 
     def elapsed(self) -> float:
-        """Return the seconds that the turn has taken."""
+        """Return the seconds that the turn has taken; waiting for a person does not count."""
         return round(time.monotonic() - self.began, 3)
 
     def close(self) -> None:
         """Stop the clock."""
         if self._timer is not None:
             self._timer.cancel()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop the clock while a person is asked."""
+        self.close()
+        since = time.monotonic()
+        try:
+            yield
+        finally:
+            waited = time.monotonic() - since
+            self.began += waited
+            if self.deadline is not None:
+                self.deadline += waited
+            self._start_clock()
+
+    def _start_clock(self) -> None:
+        if self.deadline is not None and self.reason is None:
+            left = max(0.0, self.deadline - time.monotonic())
+            self._timer = self._loop.call_later(left, self.set, "time")
 
     async def guard(self, work: Coroutine[Any, Any, T], grace: float = 0.0) -> T:
         """Await work, or cancel it and raise `HaltedError` when the turn has to end.

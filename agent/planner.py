@@ -4,7 +4,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from itertools import count
-from typing import Protocol
+from typing import Any, Protocol
 
 from llava_plus.errors import LlavaPlusError
 from llava_plus.skills import Artifacts, Call, SkillRegistry
@@ -23,6 +23,17 @@ class Decision:
     thought: str = ""
     calls: tuple[Call, ...] = ()
     answer: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        calls = [call.model_dump(mode="json") for call in self.calls]
+        return {"thought": self.thought, "calls": calls, "answer": self.answer}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> "Decision":
+        """Read what `to_json` wrote."""
+        calls = tuple(Call.model_validate(call) for call in fields["calls"])
+        return cls(thought=fields["thought"], calls=calls, answer=fields["answer"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,3 +65,16 @@ class Planner(Protocol):
         Raise `PlannerError` for output that cannot be read. Long work belongs in a thread, which
         looks at ``view.cancel``: what blocks the event loop cannot be stopped from outside.
         """
+
+
+def told_apart(calls: tuple[Call, ...], view: PlanView) -> tuple[Call, ...]:
+    """Give new ids to calls whose ids were used before in the session."""
+    steps = [step for turn in view.turns for step in turn.steps]
+    used = {call.id for step in steps for call in step.actions}
+    fresh = (name for name in view.call_ids() if name not in used)
+    apart: list[Call] = []
+    for call in calls:
+        new = call if call.id not in used else call.model_copy(update={"id": next(fresh)})
+        used.add(new.id)
+        apart.append(new)
+    return tuple(apart)

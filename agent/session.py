@@ -1,12 +1,10 @@
 """A conversation: requests, pictures and pointers come in, events go out, a trace stays."""
 
 import asyncio
-import contextvars
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -14,26 +12,26 @@ from llava_plus.errors import SetupError
 from llava_plus.skills import (
     Artifacts,
     ArtifactStore,
-    Boxes,
     Call,
     Image,
-    Points,
+    ResultCache,
     Runtime,
     SkillRegistry,
     load_image,
 )
 from llava_plus.skills.images import Source
 
+from .approvals import Approvals
 from .events import Event, Finished
 from .graph import Limits, Loop
 from .halt import Halt
+from .home import StoreError
+from .keeper import Keeper, Kept, Running
 from .planner import Decision, Planner, PlanView
+from .pointing import Pointer, click, dragged
 from .slash import write_call
 from .trace import POINTED, Reason, Trace, Turn
-
-Pointer = Points | Boxes
-P = TypeVar("P", Points, Boxes)
-T = TypeVar("T")
+from .waiting import last, wait
 
 
 class Session:
@@ -47,29 +45,43 @@ class Session:
         skills: SkillRegistry,
         limits: Limits,
         store: ArtifactStore,
+        results: ResultCache | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         self.id = id
-        self.artifacts = Artifacts(store)
         self._planner = planner
         self._skills = skills
         self._limits = limits
-        self._runtime = Runtime(skills, self.artifacts)
-        self._turns: tuple[Turn, ...] = ()
-        self._attached: tuple[str, ...] = ()  # pictures since the last turn
-        self._pointers: tuple[str, ...] = ()  # made since the last turn
+        self._store = store
+        self._results = results
+        self._keeper = keeper  # None where nothing outlives the process
         self._busy = threading.Lock()
         self._halt: Halt | None = None
+        self._approvals = Approvals()
+        self._restore()
+
+    def _restore(self) -> None:
+        """Begin empty, or with what was kept."""
+        self.artifacts = Artifacts(self._store)
+        self._runtime = Runtime(
+            self._skills, self.artifacts, results=self._results, journal=self._keeper
+        )
+        kept = Kept() if self._keeper is None else self._keeper.restore(self._runtime)
+        self._turns: tuple[Turn, ...] = kept.turns
+        self._attached: tuple[str, ...] = kept.attached  # pictures since the last turn
+        self._pointers: tuple[str, ...] = kept.pointers  # made since the last turn
+        self._running: Running | None = kept.running
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a request was broken off, by a kill or a full disk: `resume` finishes it."""
+        return self._running is not None and self._halt is None
 
     @property
     def trace(self) -> Trace:
         """All that has happened, as it stands now."""
-        return Trace(
-            id=self.id,
-            planner=self._planner.name,
-            skills={spec.name: spec.version for spec in self._skills},
-            turns=self._turns,
-            artifacts=_copy(self.artifacts),
-        )
+        made = self.artifacts.copy()
+        return Trace(id=self.id, turns=self._turns, artifacts=made, **self._provenance())
 
     async def run(
         self, message: str, images: Sequence[Source] = (), pointers: Sequence[Pointer] = ()
@@ -85,23 +97,35 @@ class Session:
         if not message:
             raise SetupError("The request is empty. Write what to do or what you want to know.")
         with self._alone() as halt:
+            self._whole()
             pictures = await asyncio.to_thread(self._load, images)
             if pointers and not (pictures or self.artifacts.handles("image")):
                 raise SetupError("There is no picture to point at. Add one.")
             self._attached += tuple(self.artifacts.add(picture) for picture in pictures)
             for pointer in pointers:
                 self._point(self.artifacts.handles("image")[-1], pointer)
-            turn = self._turn(message)
-            async with aclosing(self._play(turn, None, halt)) as events:
+            running = self._begin(message, None)
+            async with aclosing(self._play(running, halt)) as events:
                 async for event in events:
                     yield event
 
     async def call(self, skill: str, args: dict[str, JsonValue]) -> AsyncGenerator[Event]:
         """Run one skill as a person wants it, without the planner; it is a turn like others."""
         with self._alone() as halt:
-            turn = self._turn(write_call(skill, args), by="person")
-            call = Call(id=next(self._view(turn).call_ids()), skill=skill, args=args)
-            async with aclosing(self._play(turn, Decision(calls=(call,)), halt)) as events:
+            self._whole()
+            call = Call(id=next(self._view().call_ids()), skill=skill, args=args)
+            running = self._begin(write_call(skill, args), Decision(calls=(call,)))
+            async with aclosing(self._play(running, halt)) as events:
+                async for event in events:
+                    yield event
+
+    async def resume(self) -> AsyncGenerator[Event]:
+        """Go on with the request that a kill broke off; calls that had ended do not run again."""
+        running = self._running
+        if running is None:
+            raise SetupError("No request of this session was broken off. Make a new one.")
+        with self._alone(running.spent) as halt:
+            async with aclosing(self._play(running, halt)) as events:
                 async for event in events:
                     yield event
 
@@ -109,31 +133,50 @@ class Session:
         self, message: str, images: Sequence[Source] = (), pointers: Sequence[Pointer] = ()
     ) -> Trace:
         """Answer a request and wait for the end, wherever this is called from."""
-        return _wait(_last(self.run(message, images, pointers)))
+        return wait(last(self.run(message, images, pointers)))
 
     def call_sync(self, skill: str, args: dict[str, JsonValue]) -> Trace:
         """Run one skill and wait for the end, wherever this is called from."""
-        return _wait(_last(self.call(skill, args)))
+        return wait(last(self.call(skill, args)))
+
+    def resume_sync(self) -> Trace:
+        """Go on with a request that was broken off and wait for the end."""
+        return wait(last(self.resume()))
 
     def stop(self) -> None:
-        """End the running request, from any thread; without one, nothing happens."""
+        """End the running request, or one that was broken off, if any; from any thread."""
         if (halt := self._halt) is not None:
             halt.set("cancelled")
+        elif (running := self._running) is not None:
+            self._end(running.turn, "cancelled", running.spent)
+
+    def approve(self, call_id: str) -> None:
+        """Allow a call of which `ApprovalNeeded` told, from any thread."""
+        self._approvals.answer(call_id, None)
+
+    def refuse(self, call_id: str, why: str = "") -> None:
+        """Refuse a call of which `ApprovalNeeded` told; the planner reads why."""
+        self._approvals.answer(call_id, why)
+
+    def close(self) -> None:
+        """Let go of what was kept, so that another process may open the session."""
+        if self._keeper is not None:
+            self._keeper.close()
 
     def attach(self, images: Sequence[Source]) -> tuple[str, ...]:
         """Add pictures, all or none, for the next request or call; return their handles."""
         handles = tuple(self.artifacts.add(picture) for picture in self._load(images))
         self._attached += handles
+        self._note()
         return handles
 
     def point(self, image: str, x: float, y: float) -> str:
         """Note a click on a picture, in 0..1, for the next request; return its handle."""
-        return self._point(image, _checked(lambda: Points(((x, y),))))
+        return self._point(image, click(x, y))
 
     def box(self, image: str, x0: float, y0: float, x1: float, y1: float) -> str:
         """Note a dragged box, in 0..1 from any corner, for the next request; return its handle."""
-        corners = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
-        return self._point(image, _checked(lambda: Boxes((corners,))))
+        return self._point(image, dragged(x0, y0, x1, y1))
 
     def _point(self, image: str, pointer: Pointer) -> str:
         if image not in self.artifacts or self.artifacts[image].kind != "image":
@@ -141,13 +184,50 @@ class Session:
             raise SetupError(f"{image!r} is no picture of this session. There are: {there}.")
         handle = self.artifacts.add(pointer, source=f"{POINTED}{image}")
         self._pointers += (handle,)
+        self._note()
         return handle
 
-    def _turn(self, message: str, by: Literal["planner", "person"] = "planner") -> Turn:
+    def _begin(self, message: str, decision: Decision | None) -> Running:
         """Begin a turn with all that was attached and pointed at since the last one."""
-        images, self._attached = self._attached, ()
-        pointers, self._pointers = self._pointers, ()
-        return Turn(message=message, images=images, pointers=pointers, by=by)
+        turn = Turn(
+            message=message,
+            images=self._attached,
+            pointers=self._pointers,
+            by="planner" if decision is None else "person",
+        )
+        if self._keeper is not None:
+            self._keeper.begin(turn, decision, self.artifacts, self._provenance())
+        self._attached = self._pointers = ()
+        return Running(turn=turn, decision=decision)
+
+    def _end(self, turn: Turn, reason: Reason, seconds: float) -> Turn:
+        reason = reason if turn.reason == "running" else turn.reason
+        turn = turn.model_copy(update={"reason": reason, "seconds": seconds})
+        if self._keeper is not None:
+            try:
+                self._keeper.end(turn, self.artifacts, self._attached, self._pointers)
+            except StoreError:
+                self._restore()  # the turn waits as it is on disk
+                raise
+        self._turns += (turn,)
+        self._running = None
+        return turn
+
+    def _note(self) -> None:
+        """Keep what was added between two turns; what comes meanwhile is kept when one ends."""
+        if self._keeper is not None and self._halt is None:
+            self._keeper.note(self.artifacts, self._attached, self._pointers)
+
+    def _whole(self) -> None:
+        """Refuse a new request while an old one waits to go on."""
+        if self._running is not None:
+            raise SetupError(
+                "The last request was broken off. resume() finishes it, stop() ends it as it is."
+            )
+
+    def _provenance(self) -> dict[str, Any]:
+        versions = {spec.name: spec.version for spec in self._skills}
+        return {"planner": self._planner.name, "skills": versions}
 
     def _load(self, images: Sequence[Source]) -> list[Image]:
         """Read and store all pictures before any of them is part of the session."""
@@ -166,78 +246,54 @@ class Session:
             deadline=None if halt is None else halt.deadline,
         )
 
-    async def _play(
-        self, turn: Turn, decision: Decision | None, halt: Halt
-    ) -> AsyncGenerator[Event]:
+    async def _play(self, running: Running, halt: Halt) -> AsyncGenerator[Event]:
         """Run the graph and hand on its events; the turn is kept however this ends."""
-        loop = Loop(
-            planner=self._planner,
-            runtime=self._runtime,
-            view=self._view(),
-            limits=self._limits,
-            halt=halt,
-        )
-        reason: Reason = "cancelled"  # unless the graph says otherwise
+        turn = running.turn
         try:
-            async with aclosing(loop.run(turn, decision)) as happenings:
+            loop = self._loop(halt)
+            steps = loop.run(turn, running.decision, again=running.checkpointed)
+            async with aclosing(steps) as happenings:
                 async for one in happenings:
                     if isinstance(one, Turn):
                         turn = one
                     else:
                         yield one
-        except Exception:
-            reason = "error"
-            raise
-        finally:
+        except StoreError:
             halt.set()
-            reason = reason if turn.reason == "running" else turn.reason
-            turn = turn.model_copy(update={"reason": reason, "seconds": halt.elapsed()})
-            self._turns += (turn,)
+            self._restore()  # the turn waits as it is on disk
+            raise
+        except BaseException as error:
+            halt.set()
+            bug = isinstance(error, Exception)
+            self._end(turn, "error" if bug else "cancelled", halt.elapsed())
+            raise
+        halt.set()
+        turn = self._end(turn, "cancelled", halt.elapsed())  # unless the graph said otherwise
         yield Finished(turn=turn, trace=self.trace)
 
+    def _loop(self, halt: Halt) -> Loop:
+        self._approvals = Approvals()
+        if (keeper := self._keeper) is not None:
+            self._approvals = Approvals(keeper.note_answer, keeper.answers())
+        return Loop(
+            planner=self._planner,
+            runtime=self._runtime,
+            view=self._view(),
+            limits=self._limits,
+            halt=halt,
+            approvals=self._approvals,
+            keeper=keeper,
+        )
+
     @contextmanager
-    def _alone(self) -> Iterator[Halt]:
+    def _alone(self, spent: float = 0.0) -> Iterator[Halt]:
         """Begin a request: no other one runs beside it, and `stop` ends it from now on."""
         if not self._busy.acquire(blocking=False):
             raise SetupError("This session is busy with another request. Wait for it, or stop it.")
-        halt = self._halt = Halt(self._limits.seconds)
+        halt = self._halt = Halt(self._limits.seconds, spent)
         try:
             yield halt
         finally:
             halt.close()
             self._halt = None
             self._busy.release()
-
-
-def _copy(artifacts: Artifacts) -> Artifacts:
-    """Return the artifacts as they are now, under the same handles."""
-    copy = Artifacts(artifacts.store)
-    for _, artifact in artifacts.items():
-        copy.add(artifact.value, source=artifact.source)
-    return copy
-
-
-def _checked(make: Callable[[], P]) -> P:
-    try:
-        return make()
-    except ValueError as error:
-        raise SetupError(f"That is no place on a picture: {error}.") from error
-
-
-async def _last(events: AsyncGenerator[Event]) -> Trace:
-    async with aclosing(events):
-        async for event in events:
-            if isinstance(event, Finished):
-                return event.trace
-    raise RuntimeError("the session ended without saying so")
-
-
-def _wait(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end; where a loop is running already, beside it in a thread."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    context = contextvars.copy_context()
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(context.run, asyncio.run, work).result()

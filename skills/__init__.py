@@ -1,14 +1,18 @@
 """Skills: what they speak, how they are declared, found and run."""
 
+from .calls import Call, Observation
 from .decorator import skill
 from .images import IMAGE_SUFFIXES, load_image
+from .journal import Ended, Journal
 from .pixels import Image
 from .regions import Boxes, Masks, Region, TextLines, region_boxes, region_mask
 from .registry import SkillRegistry, catalog_markdown, default_registry
-from .runtime import Call, Observation, Runtime
+from .result_cache import ResultCache
+from .runtime import Runtime
 from .spec import Parameter, SkillSpec
 from .store import Artifact, Artifacts, ArtifactStore
 from .values import Number, Points, Table, Tags, Text, Value, value_from_json, value_to_json
+from .workers import WorkerPool
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -17,13 +21,16 @@ __all__ = [
     "Artifacts",
     "Boxes",
     "Call",
+    "Ended",
     "Image",
+    "Journal",
     "Masks",
     "Number",
     "Observation",
     "Parameter",
     "Points",
     "Region",
+    "ResultCache",
     "Runtime",
     "SkillRegistry",
     "SkillSpec",
@@ -32,6 +39,7 @@ __all__ = [
     "Text",
     "TextLines",
     "Value",
+    "WorkerPool",
     "catalog_markdown",
     "default_registry",
     "load_image",

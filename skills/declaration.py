@@ -13,9 +13,10 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 
 from llava_plus.errors import SetupError
 
-from .spec import Parameter, SkillSpec, members, takes_none, value_schema
+from .spec import Isolation, Parameter, SkillSpec, members, takes_none, value_schema
 from .values import Value
 
+FILE_MARK = "__skill_file__"  # stands in the modules that were imported from a person's file
 _BUILTIN = "llava_plus.skills.builtin"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _POSITIONS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -30,6 +31,9 @@ def declare(
     examples: tuple[str, ...] = (),
     aliases: tuple[str, ...] = (),
     cache: bool = True,
+    isolation: Isolation | None = None,
+    memory_limit: int = 4096,
+    approval: bool = False,
 ) -> SkillSpec:
     """Read a function's signature and docstring, or say what they lack."""
     name = name or function.__name__
@@ -39,6 +43,10 @@ def declare(
         raise _wrong(function, name, "write 'def' instead of 'async def', it runs in a thread")
     if not (math.isfinite(time_limit) and time_limit > 0):
         raise _wrong(function, name, f"time_limit is in seconds, above 0, got {time_limit!r}")
+    if memory_limit <= 0:
+        raise _wrong(function, name, f"memory_limit is in MiB, above 0, got {memory_limit!r}")
+    if isolation not in (None, *get_args(Isolation)):
+        raise _wrong(function, name, f"isolation is 'worker' or 'inline', got {isolation!r}")
     doc = inspect.getdoc(function) or ""
     if not doc:
         raise _wrong(function, name, "it needs a docstring, which is what the planner reads")
@@ -58,7 +66,10 @@ def declare(
         aliases=tuple(aliases),
         time_limit=float(time_limit),
         cache=cache,
+        approval=approval,
         version=_version(function),
+        isolation=isolation or ("worker" if _in_a_file(function) else "inline"),
+        memory_limit=memory_limit,
         backend="builtin" if function.__module__.startswith(_BUILTIN) else function.__module__,
     )
 
@@ -154,6 +165,10 @@ def _described(doc: str) -> dict[str, str]:
     lines = inspect.cleandoc("\n" + block[1])
     entries = re.findall(r"^\*{0,2}(\w+)(?: *\([^)]*\))?: *(.*(?:\n[ \t]+.*)*)", lines, re.M)
     return {name: " ".join(words.split()) for name, words in entries}
+
+
+def _in_a_file(function: Callable[..., Any]) -> bool:
+    return FILE_MARK in getattr(function, "__globals__", {})
 
 
 def _version(function: Callable[..., Any]) -> str:

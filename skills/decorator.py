@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, overload
 
 from .declaration import declare
-from .spec import SkillSpec
+from .spec import Isolation, SkillSpec
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -21,6 +21,9 @@ def skill(
     examples: Sequence[str] = (),
     aliases: Sequence[str] = (),
     cache: bool = True,
+    isolation: Isolation | None = None,
+    memory_limit: int = 4096,
+    approval: bool = False,
 ) -> Callable[[_F], _F]: ...
 
 
@@ -33,16 +36,23 @@ def skill(
     examples: Sequence[str] = (),
     aliases: Sequence[str] = (),
     cache: bool = True,
+    isolation: Isolation | None = None,
+    memory_limit: int = 4096,
+    approval: bool = False,
 ) -> _F | Callable[[_F], _F]:
     """Give the function back unchanged, with its ``SkillSpec`` attached; nothing is registered.
 
     Args:
         function: A typed function with a docstring, which is what the planner reads.
         name: What planners call it; the function's own name where left out.
-        time_limit: Seconds after which a caller waits no longer.
+        time_limit: Seconds after which a caller waits no longer, and a worker is killed.
         examples: Requests that it serves, such as "blur the faces".
         aliases: Other names under which it is found.
         cache: False where the same inputs may give another result.
+        isolation: "worker" runs it in a process that can be killed, "inline" in a thread. Where
+            left out, what stands in a person's own file runs in a worker, all else inline.
+        memory_limit: MiB at which a worker is killed.
+        approval: True where a person has to allow each call before it runs.
     """
 
     def attach(function: _F) -> _F:
@@ -53,6 +63,9 @@ def skill(
             examples=tuple(examples),
             aliases=tuple(aliases),
             cache=cache,
+            isolation=isolation,
+            memory_limit=memory_limit,
+            approval=approval,
         )
         function.__skill__ = spec  # type: ignore[attr-defined]
         return function

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import importlib
-import importlib.util
-import sys
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +13,7 @@ from typing import Any
 from llava_plus.errors import SetupError, SkillError
 
 from .decorator import spec_of
+from .origin import import_file
 from .spec import SkillSpec
 
 Skill = Callable[..., Any] | SkillSpec
@@ -50,8 +47,12 @@ class SkillRegistry:
 
     @classmethod
     def from_file(cls, path: str | Path) -> SkillRegistry:
-        """Import a person's own file of skills, which runs with that person's rights."""
-        return cls.from_module(_import(Path(path).expanduser()))
+        """Import a person's own file of skills, which run in workers, with that person's rights.
+
+        Not covered: the file is also imported here once, to read the signatures, so what it does
+        while it is imported it does in this process.
+        """
+        return cls.from_module(import_file(Path(path).expanduser()))
 
     def add(self, skill: Skill) -> None:
         """Take a skill in; a name that is taken is an error, never a silent replacement."""
@@ -167,34 +168,3 @@ def catalog_markdown(registry: SkillRegistry) -> str:
         cells = (f"`{spec.name}`", f"`{spec.signature()}`", spec.description)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
-
-
-def _import(path: Path) -> ModuleType:
-    """Import a file under a name of its own, which no other module has."""
-    if path.suffix != ".py" or not path.is_file():
-        raise SetupError(f"{path}: no such Python file. Give the path of a file such as skills.py.")
-    unique = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
-    spec = importlib.util.spec_from_file_location(f"{path.stem}_{unique}", path)
-    if spec is None or spec.loader is None:
-        raise SetupError(f"{path}: Python cannot import it. Is it a source file?")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module.__name__] = module
-    try:
-        spec.loader.exec_module(module)
-    except SetupError as error:
-        sys.modules.pop(module.__name__)
-        raise SetupError(f"{_place(path, error)}: {error}") from error
-    except (Exception, SystemExit) as error:  # whatever a person's file does, they read where
-        sys.modules.pop(module.__name__)
-        why = error.msg if isinstance(error, SyntaxError) else error
-        raise SetupError(f"{_place(path, error)}: {type(error).__name__}: {why}") from error
-    return module
-
-
-def _place(path: Path, error: BaseException) -> str:
-    """Return file and line where the file went wrong."""
-    if isinstance(error, SyntaxError) and error.lineno and error.filename == str(path):
-        return f"{path}:{error.lineno}"
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
-    return f"{path}:{lines[-1]}" if lines else str(path)

@@ -1,133 +1,140 @@
-"""Running calls: checked, in a thread, with a time limit, remembered by content."""
+"""Running calls: checked, in a thread or a worker, with a time limit, remembered by content."""
 
 import asyncio
 import contextvars
-import hashlib
-import json
-import logging
+import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Literal, get_args
-
-from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter
+from functools import partial
+from typing import Any
 
 from llava_plus.errors import LlavaPlusError
 
 from .arguments import resolve
+from .calls import Call, Observation
+from .journal import Ended, Journal
+from .origin import origin_of
+from .outcome import Failed, checked
 from .pixels import Image
+from .process import out_of_time
 from .registry import SkillRegistry
-from .spec import SkillSpec, shown_kinds
+from .result_cache import ResultCache, call_key
+from .spec import SkillSpec
 from .store import Artifacts
-from .values import Value, value_to_json
+from .values import Value
+from .workers import WorkerPool, default_pool
 
-_log = logging.getLogger(__name__)
 _POLL = 0.05  # seconds between looks at the cancel event
 _REMEMBERED = 64  # results
-_VALUES = get_args(Value)
-_ANY: TypeAdapter[Any] = TypeAdapter(Any)
+_DAY = 86400.0  # seconds, the longest that an event loop waits at once
 
 _Outcome = tuple[Any, BaseException | None]
-
-Failure = Literal["skill", "bug", "time", "cancelled"]
-
-
-class Call(BaseModel):
-    """What a planner asks for: a skill, and arguments that may name handles."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    skill: str
-    args: dict[str, JsonValue] = {}
-
-
-class Observation(BaseModel):
-    """What came of a call: a new handle and its description, or what went wrong."""
-
-    model_config = ConfigDict(frozen=True)
-
-    call_id: str
-    skill: str
-    ok: bool
-    handle: str | None = None
-    kind: str | None = None
-    text: str
-    error: Failure | None = None
-    seconds: float = 0.0
-    backend: str = ""
-    version: str = ""
-    cached: bool = False
-
-
-class _Failed(Exception):  # noqa: N818  (an outcome on its way to an observation)
-    def __init__(self, error: Failure, text: str) -> None:
-        super().__init__(text)
-        self.error: Failure = error
 
 
 class Runtime:
     """Runs calls for one session and adds what they make to its artifacts.
 
-    A skill runs in a thread of this process. Not covered: a thread cannot be killed, so after the
-    time limit or a cancellation the work itself goes on until it ends by itself, only its result
-    is dropped; it keeps its memory and its share of the processor until then. A skill that never
-    gives way to other threads, or that crashes the interpreter, takes the whole process along.
-    Isolation in processes that can be killed comes later, under the same face.
+    A skill of ``isolation="worker"`` runs in a process, which is killed when its time is up or
+    the call is cancelled; see `WorkerPool`. An inline skill runs in a thread of this process. Not
+    covered: a thread cannot be killed, so the work of an inline skill goes on until it ends by
+    itself, only its result is dropped; one that never gives way to other threads, or that crashes
+    the interpreter, takes the whole process along. A function that was put in the place of a
+    skill's own (``dataclasses.replace(spec, function=…)``) runs inline, too.
+
+    Args:
+        registry: The skills that may be called.
+        artifacts: The values of the session.
+        cache: Whether the same call on the same content runs only once.
+        results: Keeps what took long for later sessions, too.
+        pool: The workers; those that all sessions share if left out.
+        journal: Says which calls have ended before, and writes down how others end.
     """
 
     def __init__(
-        self, registry: SkillRegistry, artifacts: Artifacts, *, cache: bool = True
+        self,
+        registry: SkillRegistry,
+        artifacts: Artifacts,
+        *,
+        cache: bool = True,
+        results: ResultCache | None = None,
+        pool: WorkerPool | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self.registry = registry
         self.artifacts = artifacts
+        self._journal = journal
         self._cache: OrderedDict[str, Value] | None = OrderedDict() if cache else None
+        self._results = results if cache else None
+        self._pool = pool
 
     async def run(self, call: Call, cancel: threading.Event | None = None) -> Observation:
         """Run one call; mistakes of the planner and bugs of the skill come back as observations."""
-        return self._observe(call, *await self._attempt(call, cancel))
+        return self._observe(call, await self._attempt(call, cancel))
 
     async def run_many(
         self, calls: Sequence[Call], cancel: threading.Event | None = None
     ) -> tuple[Observation, ...]:
         """Run calls side by side; handles are given out in the order of the calls."""
-        outcomes = await asyncio.gather(*(self._attempt(call, cancel) for call in calls))
-        pairs = zip(calls, outcomes, strict=True)
-        return tuple(self._observe(call, *outcome) for call, outcome in pairs)
+        ends = await asyncio.gather(*(self._attempt(call, cancel) for call in calls))
+        return tuple(self._observe(call, end) for call, end in zip(calls, ends, strict=True))
 
-    async def _attempt(
-        self, call: Call, cancel: threading.Event | None
-    ) -> tuple[dict[str, Any], Value | None]:
-        """Return what the observation says of the run, and the value where there is one."""
+    def recall(self, value: Value, *, source: str, key: str) -> str:
+        """Take in again what was made before this process began; return its handle.
+
+        Args:
+            value: What was made.
+            source: As `Artifacts.add` takes it.
+            key: That of its `Ended`.
+        """
+        self._remember(key, value)
+        return self.artifacts.add(value, source=source)
+
+    async def _attempt(self, call: Call, cancel: threading.Event | None) -> Ended:
+        """Run the call, unless the journal says how it ended before."""
+        if self._journal is None:
+            return await self._work(call, cancel)
+        if (before := self._journal.find(call)) is not None:
+            return before
+        ended = await self._work(call, cancel)
+        if ended.facts.get("error") != "cancelled":
+            await asyncio.to_thread(self._journal.note_call, call, ended)
+        return ended
+
+    async def _work(self, call: Call, cancel: threading.Event | None) -> Ended:
         start = time.perf_counter()
         facts: dict[str, Any] = {"skill": call.skill}
-        value = None
+        value, key = None, ""
         try:
             spec = self.registry.find(call.skill)
             facts |= {"skill": spec.name, "backend": spec.backend, "version": spec.version}
             args = resolve(spec, call.args, self.artifacts)
-            key = _key(spec, args) if self._cache is not None and spec.cache else ""
+            key = call_key(spec, args) if self._cache is not None and spec.cache else ""
             value = self._remembered(key)
+            if value is None:
+                value = await self._kept(spec, key)
             facts["cached"] = value is not None
             if value is None:
-                value = await _run(spec, args, cancel)
-                self._remember(key, value)
+                value = await self._run(spec, args, cancel)
+                await self._keep(spec, key, value, time.perf_counter() - start)
             if isinstance(value, Image):  # writing a file takes a while, others go on meanwhile
                 await asyncio.to_thread(self.artifacts.store.put, value)
         except LlavaPlusError as error:
             value = None
             facts |= {"error": "skill", "text": str(error)}
-        except _Failed as failed:
+        except Failed as failed:
             facts |= {"error": failed.error, "text": str(failed)}
-        return facts | {"seconds": time.perf_counter() - start}, value
+        return Ended(facts=facts | {"seconds": time.perf_counter() - start}, value=value, key=key)
 
-    def _observe(self, call: Call, facts: Mapping[str, Any], value: Value | None) -> Observation:
-        content = {**facts, "call_id": call.id, "ok": value is not None}
+    def _observe(self, call: Call, ended: Ended) -> Observation:
+        value = ended.value
+        content = {**ended.facts, "call_id": call.id, "ok": value is not None}
         if value is not None:
             handle = self.artifacts.add(value, source=call.id)
             content |= {"handle": handle, "kind": value.kind, "text": value.describe()}
+            self._remember(ended.key, value)
         return Observation.model_validate(content)
 
     def _remembered(self, key: str) -> Value | None:
@@ -140,25 +147,55 @@ class Runtime:
         if self._cache is None or not key:
             return
         self._cache[key] = value
+        self._cache.move_to_end(key)
         if len(self._cache) > _REMEMBERED:
             self._cache.popitem(last=False)
 
+    async def _kept(self, spec: SkillSpec, key: str) -> Value | None:
+        """Look on the disk."""
+        if self._results is None or not key:
+            return None
+        return await asyncio.to_thread(self._results.find, spec, key)
 
-async def _run(spec: SkillSpec, args: dict[str, Any], cancel: threading.Event | None) -> Value:
-    """Wait for the skill until it ends, its time is up or somebody cancels."""
+    async def _keep(self, spec: SkillSpec, key: str, value: Value, seconds: float) -> None:
+        if self._results is not None and key:
+            await asyncio.to_thread(self._results.keep, spec, key, value, seconds)
+
+    async def _run(
+        self, spec: SkillSpec, args: dict[str, Any], cancel: threading.Event | None
+    ) -> Value:
+        """Wait for the skill until it ends, its time is up or somebody cancels."""
+        origin = origin_of(spec) if spec.isolation == "worker" else None
+        stop = threading.Event()
+        if origin is None:
+            work, limit = partial(spec.function, **args), spec.time_limit
+        else:  # the time counts from when a worker begins
+            pool = self._pool or default_pool()
+            work, limit = partial(pool.run, spec, origin, args, stop), math.inf
+        try:
+            outcome = await _ended(spec, _start(work, f"skill {spec.name}"), limit, cancel)
+        finally:
+            stop.set()
+        return checked(spec, *outcome)
+
+
+async def _ended(
+    spec: SkillSpec,
+    ended: "asyncio.Future[_Outcome]",
+    limit: float,
+    cancel: threading.Event | None,
+) -> _Outcome:
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + spec.time_limit
-    ended = _start(lambda: spec.function(**args), f"skill {spec.name}")
+    deadline = loop.time() + limit
     while not ended.done():
         if cancel is not None and cancel.is_set():
-            raise _Failed("cancelled", f"{spec.name} was cancelled.")
+            raise Failed("cancelled", f"{spec.name} was cancelled.")
         left = deadline - loop.time()
         if left <= 0:
-            limit = f"{spec.time_limit:g} s"
-            raise _Failed("time", f"{spec.name} ran out of time ({limit}). Try a smaller picture.")
-        await asyncio.wait((ended,), timeout=left if cancel is None else min(left, _POLL))
-    result, error = ended.result()
-    return _checked(spec, result, error)
+            raise out_of_time(spec.name, limit)
+        pause = _DAY if cancel is None else _POLL
+        await asyncio.wait((ended,), timeout=min(left, pause))
+    return ended.result()
 
 
 def _start(
@@ -184,32 +221,3 @@ def _start(
 
     threading.Thread(target=body, name=name, daemon=True).start()
     return ended
-
-
-def _checked(spec: SkillSpec, result: Any, error: BaseException | None) -> Value:
-    """Return the value, or tell a planner's mistake from a bug."""
-    if isinstance(error, LlavaPlusError):
-        raise _Failed("skill", str(error)) from error
-    if error is not None:
-        _log.error("skill %s broke", spec.name, exc_info=error)
-        kind = type(error).__name__
-    elif isinstance(result, _VALUES) and result.kind in spec.returns:
-        return result  # type: ignore[no-any-return]
-    else:
-        kind = f"returned {type(result).__name__} instead of {shown_kinds(spec.returns)}"
-        _log.error("skill %s %s", spec.name, kind)
-    raise _Failed(
-        "bug", f"{spec.name} broke: a bug in the skill ({kind}), not in the call. Try another way."
-    )
-
-
-def _key(spec: SkillSpec, args: Mapping[str, Any]) -> str:
-    """Name a call by content. An image counts with its facts, which skills can read too."""
-    inputs = {
-        name: value_to_json(given)
-        if isinstance(given, _VALUES)
-        else _ANY.dump_python(given, mode="json")
-        for name, given in args.items()
-    }
-    names = [spec.name, spec.version, spec.backend, inputs]
-    return hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from .values import PREFIXES, Region, Value
 
 Function = Callable[..., Value]
+Isolation = Literal["inline", "worker"]  # a thread of this process, or a process of its own
 
 REGION_KINDS = tuple(kind.kind for kind in get_args(Region))
 _NUMBER = {"type": "number", "minimum": 0, "maximum": 1}
@@ -60,9 +61,11 @@ class SkillSpec:
     aliases: tuple[str, ...] = ()
     time_limit: float = 30.0  # seconds
     cache: bool = True  # False where the same inputs may give another result
+    approval: bool = False  # whether a person has to allow each call of a planner
     version: str = ""  # of the function's own source; what it calls is not covered
     backend: str = "builtin"  # or the module that a person brought
-    isolation: Literal["inline"] = "inline"
+    isolation: Isolation = "inline"
+    memory_limit: int = 4096  # MiB that a worker may hold; nothing limits an inline skill
 
     def parameter(self, name: str) -> Parameter | None:
         return next((p for p in self.parameters if p.name == name), None)

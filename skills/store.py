@@ -6,10 +6,10 @@ import os
 import re
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image as Pillow
@@ -31,9 +31,9 @@ class ArtifactStore:
         """Keep a picture and return its digest."""
         if self.root is None:
             self._memory.setdefault(image.digest, image)
-        elif not (path := self._path(image.digest)).exists():
+        elif not (path := self.path(image.digest)).exists():
             try:
-                _write_whole(path, image)
+                write_whole(path, lambda file: image.to_pil().save(file, "PNG", compress_level=3))
             except OSError as error:
                 why = error.strerror or error
                 raise SetupError(
@@ -51,7 +51,7 @@ class ArtifactStore:
             raise ImageError(
                 f"No picture {digest[:12]!r} {where}. Was its folder emptied or moved?"
             )
-        path = self._path(digest)
+        path = self.path(digest)
         try:
             with Pillow.open(path, formats=["PNG"]) as picture:
                 image = Image(np.asarray(picture))
@@ -65,9 +65,10 @@ class ArtifactStore:
         if self.root is None:
             return digest in self._memory
         name = isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest)
-        return bool(name) and self._path(str(digest)).is_file()
+        return bool(name) and self.path(str(digest)).is_file()
 
-    def _path(self, digest: str) -> Path:
+    def path(self, digest: str) -> Path:
+        """Return where a picture lies, or would lie, below the store's folder."""
         return Path(self.root or "") / digest[:2] / f"{digest}.png"
 
 
@@ -106,6 +107,13 @@ class Artifacts:
             handle = f"{PREFIXES[value.kind]}_{len(self.handles(value.kind)) + 1}"
             self._entries[handle] = Artifact(handle=handle, value=value, source=source)
         return handle
+
+    def copy(self) -> Artifacts:
+        """Return the values as they are now, under the same handles."""
+        copy = Artifacts(self.store)
+        for _, artifact in self.items():
+            copy.add(artifact.value, source=artifact.source)
+        return copy
 
     def handles(self, kind: str | None = None) -> tuple[str, ...]:
         """Return the handles, or those of one kind, oldest first."""
@@ -150,13 +158,13 @@ class Artifacts:
         return artifacts
 
 
-def _write_whole(path: Path, image: Image) -> None:
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write beside the place and move there, so that nobody ever reads half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
-            image.to_pil().save(file, "PNG", compress_level=3)
+            write(file)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

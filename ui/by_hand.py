@@ -15,6 +15,7 @@ from llava_plus.skills import (
     Image,
     Observation,
     Points,
+    ResultCache,
     Runtime,
     SkillRegistry,
     Value,
@@ -76,6 +77,7 @@ async def run_skill(
     images: Sequence[Path],
     regions: Sequence[str],
     points: Sequence[str],
+    results: ResultCache | None = None,
 ) -> Result:
     """Run a skill on files.
 
@@ -86,6 +88,7 @@ async def run_skill(
         images: The pictures.
         regions: Boxes, as numbers in 0..1 with commas.
         points: Places, likewise.
+        results: What earlier runs have kept.
     """
     artifacts = Artifacts()
     handles = [artifacts.add(load_image(path)) for path in images]
@@ -95,7 +98,7 @@ async def run_skill(
         handles.append(artifacts.add(Points(tuple(map(_point, points)))))
     words = [skill, *handles, *map(_quoted, arguments)]
     call = parse_call(" ".join(words), registry, artifacts)
-    observation = await Runtime(registry, artifacts).run(call)
+    observation = await Runtime(registry, artifacts, results=results).run(call)
     handle = observation.handle
     value = None if handle is None else artifacts[handle].value
     first = artifacts["img_1"].value if images else None

@@ -1,8 +1,9 @@
-"""The command line: ``llava-plus ui``, ``chat``, ``run`` and ``skills``."""
+"""The command line: ``llava-plus ui``, ``chat``, ``run``, ``skills`` and ``sessions``."""
 
 import asyncio
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,11 +11,13 @@ import typer
 from rich.console import Console
 
 import llava_plus
-from llava_plus.agent import Agent, Planner, load_planner
+from llava_plus.agent import Agent, Planner, data_home, load_planner
 from llava_plus.errors import SetupError, SkillError
 from llava_plus.skills import SkillRegistry, default_registry
 
 from .by_hand import run_skill
+from .kept import sessions_app
+from .results import open_results
 from .terminal import print_json, say, show_skill, show_skills
 
 FAILED, UNFINISHED = 1, 3  # exit codes; 2 is typer's, for a command that cannot be read
@@ -22,12 +25,18 @@ FAILED, UNFINISHED = 1, 3  # exit codes; 2 is typer's, for a command that cannot
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 skills_app = typer.Typer(invoke_without_command=True, help="List the skills.")
 app.add_typer(skills_app, name="skills")
+app.add_typer(sessions_app, name="sessions")
 
 SkillFiles = Annotated[
     list[Path] | None, typer.Option("--skills", help="A Python file with skills of your own.")
 ]
 PlannerName = Annotated[
-    str, typer.Option("--planner", help='"nano", a folder with a checkpoint, or the id of one.')
+    str,
+    typer.Option(
+        "--planner",
+        help='"nano", a folder with a checkpoint, the id of one, openai:MODEL@ADDRESS for a chat '
+        "server, or a YAML file about one.",
+    ),
 ]
 Device = Annotated[str, typer.Option(help="cuda, mps, cpu or auto.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON and nothing else.")]
@@ -65,12 +74,17 @@ def ui(
     from .late import LatePlanner
     from .serve import serve
 
-    registry = _registry(skills)
+    registry, results = _registry(skills), open_results()
     load = _loader(ctx)
     late = LatePlanner(lambda: load(planner, device=device), name=planner)
-    server = serve(lambda: Agent(late, registry), host=host, port=port, token=token)
+    server = serve(
+        lambda: Agent(late, registry, results=results), host=host, port=port, token=token
+    )
     say(Console(), f"LLaVA-Plus is at {server.address}")
     say(Console(), f"Ctrl-C ends it and deletes the pictures, which lie in {server.folder}.", "dim")
+    if results is not None:
+        kept = f"up to {results.cap // 1_000_000} MB of what slow skills returned stay"
+        say(Console(), f"So that nothing is computed twice, {kept} in {results.root}.", "dim")
     late.start()  # only now: the page comes first
     if browser:
         typer.launch(server.address)
@@ -97,19 +111,27 @@ def chat(
     box: Annotated[
         list[str] | None, typer.Option(help="x0,y0,x1,y1 in 0..1: a box on the last picture.")
     ] = None,
+    session: Annotated[
+        str | None, typer.Option(help="Keep the chat under this name, or go on with it.")
+    ] = None,
 ) -> None:
     """Chat in the terminal; without -m, it asks."""
     from .talk import Talk, point_at
 
-    agent = Agent(_loader(ctx)(planner, device=device), _registry(skills))
-    talk = Talk(agent, Console(stderr=json), out)
-    talk.session.attach(images or [])
-    point_at(talk.session, point or [], box or [])
-    turns = talk.ask_all(message or [])
-    if not message:
-        talk.prompt()
-    if json:
-        sys.stdout.write(talk.session.trace.to_json() + "\n")
+    home = None if session is None else data_home()
+    agent = Agent(
+        _loader(ctx)(planner, device=device), _registry(skills), results=open_results(), home=home
+    )
+    talk = Talk(agent, Console(stderr=json), out, session)
+    with closing(talk.session):
+        talk.go_on()
+        talk.session.attach(images or [])
+        point_at(talk.session, point or [], box or [])
+        turns = talk.ask_all(message or [])
+        if not message:
+            talk.prompt()
+        if json:
+            sys.stdout.write(talk.session.trace.to_json() + "\n")
     if turns and turns[-1].reason != "answered":
         say(Console(stderr=True), f"The request was not answered ({turns[-1].reason}).", "red")
         raise typer.Exit(UNFINISHED)
@@ -139,6 +161,7 @@ def run(
             images=image or [],
             regions=region or [],
             points=point or [],
+            results=open_results(),
         )
     )
     saved = result.save(out)

@@ -27,7 +27,15 @@ def advance(turn: Turn, event: Event) -> Turn:
         case ThoughtDelta():
             return _last(turn, lambda step: {"thought": step.thought + event.text})
         case ActionProposed():
-            return _last(turn, lambda step: {"actions": (*step.actions, event.call)})
+            said = turn.answer  # before an action, it was the thought
+            turn = turn.model_copy(update={"answer": ""})
+            return _last(
+                turn,
+                lambda step: {
+                    "thought": step.thought or said,
+                    "actions": (*step.actions, event.call),
+                },
+            )
         case ActionFinished():
             return _last(
                 turn, lambda step: {"observations": (*step.observations, event.observation)}

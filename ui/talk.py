@@ -10,6 +10,7 @@ from rich.console import Console
 
 from llava_plus.agent import Agent, Event, Session, Turn, parse_call
 from llava_plus.errors import LlavaPlusError, SetupError
+from llava_plus.skills import Call
 
 from .by_hand import numbers
 from .terminal import narrate, save_pictures, say, show_skills
@@ -24,18 +25,28 @@ class Talk:
         agent: Who answers.
         console: Where its work is shown.
         out: Where pictures are saved.
+        name: Of the session, a new one if left out.
     """
 
-    def __init__(self, agent: Agent, console: Console, out: Path) -> None:
+    def __init__(self, agent: Agent, console: Console, out: Path, name: str | None = None) -> None:
         self.agent = agent
-        self.session: Session = agent.session()
+        self.session: Session = agent.session(name)
         self.console = console
         self.out = out
 
     def ask(self, text: str) -> Turn:
         """Carry one request or call out, show it, and save what it made."""
+        return self._show(self._events(text))
+
+    def go_on(self) -> None:
+        """Finish the request that was broken off when the session was last open, if one was."""
+        if self.session.interrupted:
+            say(self.console, "Going on with the request that was broken off.", "dim")
+            self._show(self.session.resume())
+
+    def _show(self, events: AsyncGenerator[Event]) -> Turn:
         with _interruptible(self.session):
-            asyncio.run(self._narrate(text))
+            asyncio.run(self._narrate(events))
         trace = self.session.trace
         for path in save_pictures(trace.turns, trace.artifacts, self.out):
             say(self.console, f"saved {path}", "dim")
@@ -77,8 +88,22 @@ class Talk:
             return None
         return None if text in ("/quit", "/exit") else text
 
-    async def _narrate(self, text: str) -> None:
-        await narrate(self._events(text), self.console)
+    async def _narrate(self, events: AsyncGenerator[Event]) -> None:
+        await narrate(events, self.console, allow=self._allow)
+
+    def _allow(self, call: Call) -> None:
+        """Ask whether a call may run; who is not there refuses."""
+        try:
+            answer = self.console.input("  run it? y/n ").strip().lower()
+        except EOFError:
+            self.session.refuse(call.id, "nobody was there to allow it")
+        except KeyboardInterrupt:
+            self.session.stop()
+        else:
+            if answer in ("y", "yes"):
+                self.session.approve(call.id)
+            else:
+                self.session.refuse(call.id, "" if answer in ("", "n", "no") else answer)
 
     def _events(self, text: str) -> AsyncGenerator[Event]:
         if not text.startswith("/"):

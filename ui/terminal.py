@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
@@ -13,13 +13,14 @@ from llava_plus.agent import (
     ActionFinished,
     ActionProposed,
     AnswerDelta,
+    ApprovalNeeded,
     Event,
     Finished,
     StepStarted,
     ThoughtDelta,
     Turn,
 )
-from llava_plus.skills import Artifacts, Image, SkillRegistry, SkillSpec
+from llava_plus.skills import Artifacts, Call, Image, SkillRegistry, SkillSpec
 
 from .overlays import drawn
 from .render import written
@@ -35,8 +36,16 @@ def printable(text: str) -> str:
     return "".join(c for c in text if c in "\n\t" or c.isprintable())
 
 
-async def narrate(events: AsyncGenerator[Event], console: Console) -> Finished:
-    """Print a turn while it runs; return how it ended."""
+async def narrate(
+    events: AsyncGenerator[Event], console: Console, *, allow: Callable[[Call], None]
+) -> Finished:
+    """Print a turn while it runs; return how it ended.
+
+    Args:
+        events: The turn's.
+        console: Where it is printed.
+        allow: Asks the person about a call that needs it, and answers the session.
+    """
     begun = ""  # what the line that is being written belongs to
 
     def go_on(kind: str, text: str, style: str) -> None:
@@ -62,6 +71,9 @@ async def narrate(events: AsyncGenerator[Event], console: Console) -> Finished:
                     go_on("thought", event.text, "dim italic")
                 case ActionProposed():
                     line(f"  {written(event.call)}", "cyan")
+                case ApprovalNeeded():
+                    line(f"  ? {written(event.call)} waits for you", "yellow")
+                    allow(event.call)
                 case ActionFinished():
                     line(*_outcome(event))
                 case AnswerDelta():
@@ -125,6 +137,8 @@ def show_skill(spec: SkillSpec, console: Console) -> None:
         say(console, f"  e.g. {example}", "dim")
     if spec.aliases:
         say(console, f"  also called: {', '.join(spec.aliases)}")
+    if spec.approval:
+        say(console, "  asks before each call of a planner", "dim")
     facts = f"backend {spec.backend}, version {spec.version}, at most {spec.time_limit:g} s"
     say(console, f"  {facts}", "dim")
 

@@ -1,6 +1,6 @@
-"""What planners read and write: `json` is ours, `plus` is LLaVA-Plus's."""
+"""What planners read and write: ours, LLaVA-Plus's, and models' own tool calling."""
 
-from . import json, plus
+from . import json, native, plus
 from .stream import StreamReader
 
-__all__ = ["StreamReader", "json", "plus"]
+__all__ = ["StreamReader", "json", "native", "plus"]

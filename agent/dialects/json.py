@@ -3,43 +3,42 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from math import isfinite
 from typing import Any, Literal
 
 from pydantic import JsonValue
 
 from llava_plus.agent.planner import Decision, PlannerError, PlanView
-from llava_plus.agent.trace import Step, Turn, pointed_at
-from llava_plus.messages import ImagePart, Message, TextPart
+from llava_plus.agent.trace import Step, Turn
+from llava_plus.messages import Message, TextPart
 from llava_plus.skills import (
     Artifacts,
     Call,
-    Image,
     Observation,
     Parameter,
     SkillRegistry,
     default_registry,
 )
 
+from .parts import HANDLES, Part, Shown, request_parts, result_text, show
+from .reading import decoder, short, tidy
+
 SystemText = Literal["differences", "full"]
-Shown = dict[str, str]  # digests of the pictures that the planner has seen, and their handles
 
 WANTED = (
     'Wanted one JSON object: {"thought":"…","actions":[{"skill":"…","args":{…}}]} to call skills, '
     'or {"thought":"…","answer":"…"} to answer.'
 )
-FULL = """You help people with pictures. You cannot see or change a picture exactly by yourself: \
+FULL = (
+    """You help people with pictures. You cannot see or change a picture exactly by yourself: \
 call skills for that.
 Reply with one JSON object and nothing else. To call skills:
 {"thought":"why","actions":[{"skill":"detect","args":{"image":"img_1","label":"face"}}]}
 When everything is done, or when no skill is needed:
 {"thought":"why","answer":"what the person reads"}
-Pictures and results have handles such as img_1 or boxes_1; only handles that you were told exist. \
-Calls of one step run at the same time, so a call that needs a result waits for the next step.
-In an answer, {boxes_1} in braces is replaced by what was found, {img_2} shows the picture, \
-{error} quotes the last error. Answer in the language of the request.
-The skills:
 """
+    + HANDLES
+    + "The skills:\n"
+)
 MOST_OBJECTS = 20  # opening braces that are tried before the text counts as babble
 
 
@@ -88,16 +87,36 @@ def parse(text: str, ids: Iterator[str]) -> Decision:
         text: The raw output.
         ids: Where the ids of the calls come from.
     """
-    said = _tidy(_object(text))
+    said = tidy(_object(text))
     thought = said.get("thought", "")
     if not isinstance(thought, str):
-        raise PlannerError(f'"thought" must be a string, got {_short(thought)}. {WANTED}')
+        raise PlannerError(f'"thought" must be a string, got {short(thought)}. {WANTED}')
     if actions := said.get("actions"):
         return Decision(thought=thought, calls=tuple(_calls(actions, ids)))
     answer = said.get("answer")
     if not isinstance(answer, str) or not answer:
-        raise PlannerError(f'Neither "actions" nor a worded "answer" in {_short(said)}. {WANTED}')
+        raise PlannerError(f'Neither "actions" nor a worded "answer" in {short(said)}. {WANTED}')
     return Decision(thought=thought, answer=answer)
+
+
+def schema(skills: SkillRegistry) -> dict[str, Any]:
+    """Return the JSON schema of what a planner says in one step, for servers that guide by one."""
+    thought = {"thought": {"type": "string"}}
+    ways: list[dict[str, Any]] = [{**thought, "answer": {"type": "string", "minLength": 1}}]
+    if len(skills):
+        calls = {"type": "array", "items": skills.json_schema(), "minItems": 1}
+        ways.insert(0, {**thought, "actions": calls})
+    return {
+        "anyOf": [
+            {
+                "type": "object",
+                "properties": way,
+                "required": list(way),
+                "additionalProperties": False,
+            }
+            for way in ways
+        ]
+    }
 
 
 def is_words(parameter: Parameter) -> bool:
@@ -106,14 +125,7 @@ def is_words(parameter: Parameter) -> bool:
 
 
 def _request(turn: Turn, artifacts: Artifacts, shown: Shown) -> Message:
-    parts: list[TextPart | ImagePart] = []
-    for handle in turn.images:
-        same = _show(handle, artifacts, parts, shown)
-        parts.append(TextPart(text=f"{handle}{same} "))
-    for handle in turn.pointers:
-        parts.append(TextPart(text=f"{handle} on {pointed_at(artifacts[handle])} "))
-    parts.append(TextPart(text=turn.message))
-    return Message(role="user", parts=tuple(parts))
+    return Message(role="user", parts=tuple(request_parts(turn, artifacts, shown)))
 
 
 def _step(step: Step, turn: Turn, view: PlanView, shown: Shown) -> Iterator[Message]:
@@ -132,34 +144,16 @@ def _step(step: Step, turn: Turn, view: PlanView, shown: Shown) -> Iterator[Mess
 
 
 def _told(observations: Sequence[Observation], artifacts: Artifacts, shown: Shown) -> Message:
-    parts: list[TextPart | ImagePart] = []
+    parts: list[Part] = []
     for index, seen in enumerate(observations):
         end = "\n" if index + 1 < len(observations) else ""
-        if seen.handle is not None:
-            same = _show(seen.handle, artifacts, parts, shown)
-            parts.append(TextPart(text=f"{seen.handle} = {seen.skill}: {seen.text}{same}{end}"))
-        else:
-            what = f"{seen.skill} failed: " if seen.skill else ""
-            parts.append(TextPart(text=f"{what}{seen.text}{end}"))
+        same = "" if seen.handle is None else show(seen.handle, artifacts, parts, shown)
+        parts.append(TextPart(text=f"{result_text(seen)}{same}{end}"))
     return Message(role="observation", parts=tuple(parts))
 
 
 def _said(text: str, *, supervised: bool) -> Message:
     return Message(role="assistant", parts=(TextPart(text=text),), supervised=supervised)
-
-
-def _show(
-    handle: str, artifacts: Artifacts, parts: list[TextPart | ImagePart], shown: Shown
-) -> str:
-    """Add a picture that is new; for one that was shown before, return what to say instead."""
-    value = artifacts[handle].value
-    if not isinstance(value, Image):
-        return ""
-    if value.digest in shown:
-        return f" (same as {shown[value.digest]})"
-    shown[value.digest] = handle
-    parts.append(ImagePart(pixels=value.rgb(), digest=value.digest))
-    return ""
 
 
 @cache
@@ -201,27 +195,27 @@ def _takes_words(schema: Mapping[str, Any]) -> bool:
 
 def _calls(actions: JsonValue, ids: Iterator[str]) -> Iterator[Call]:
     if not isinstance(actions, list):
-        raise PlannerError(f'"actions" must be a list, got {_short(actions)}. {WANTED}')
+        raise PlannerError(f'"actions" must be a list, got {short(actions)}. {WANTED}')
     for action in actions:
         skill = action.get("skill") if isinstance(action, dict) else None
         args = action.get("args", {}) if isinstance(action, dict) else None
         if not isinstance(skill, str) or not skill or not isinstance(args, dict):
             raise PlannerError(
-                f'An action is {{"skill":"…","args":{{…}}}}, got {_short(action)}. {WANTED}'
+                f'An action is {{"skill":"…","args":{{…}}}}, got {short(action)}. {WANTED}'
             )
         yield Call(id=next(ids), skill=skill, args=args)
 
 
 def _object(text: str) -> dict[str, JsonValue]:
     """Find the first object that has one of our keys; say why there is none."""
-    decoder = json.JSONDecoder(strict=False, parse_constant=_refuse, parse_float=_finite)
+    reader = decoder()
     problem = "There is no JSON object" if text.strip() else "The output is empty"
     start = text.find("{")
     for attempt in range(MOST_OBJECTS):
         if start < 0:
             break
         try:
-            found, end = decoder.raw_decode(text, start)
+            found, end = reader.raw_decode(text, start)
         except (ValueError, RecursionError) as error:
             problem = problem if attempt else f"The JSON cannot be read: {error}"
             end = start + 1
@@ -230,30 +224,4 @@ def _object(text: str) -> dict[str, JsonValue]:
                 return dict(found)
             problem = f"The JSON has the keys {', '.join(map(repr, found)) or 'of nothing'}"
         start = text.find("{", end)
-    raise PlannerError(f"{problem}. Got {_short(text)}. {WANTED}")
-
-
-def _tidy(value: Any) -> Any:
-    """Strip strings and mend halves of characters, at any depth."""
-    if isinstance(value, str):
-        return value.strip().encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [_tidy(item) for item in value]
-    if isinstance(value, dict):
-        return {_tidy(key): _tidy(item) for key, item in value.items()}
-    return value
-
-
-def _refuse(word: str) -> None:
-    raise ValueError(f"{word} is not a JSON number")
-
-
-def _finite(word: str) -> float:
-    if not isfinite(number := float(word)):
-        raise ValueError(f"{word} is too big")
-    return number
-
-
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return repr(text if len(text) <= 120 else f"{text[:80]}…{text[-30:]}")
+    raise PlannerError(f"{problem}. Got {short(text)}. {WANTED}")

@@ -87,7 +87,7 @@ def pixelate(
     return edited(image, result)
 
 
-@skill(examples=("remove the thing in the box",), time_limit=60)
+@skill(examples=("remove the thing in the box",), time_limit=60, isolation="worker")
 def erase(image: Image, region: Region) -> Image:
     """Remove what is in a region and fill the hole from what surrounds it.
 

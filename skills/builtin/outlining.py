@@ -15,7 +15,7 @@ _SLIGHT = 0.2  # of a box: a thing that fills less of it is looked for once more
 _SIDE = 512  # pixels at which outlines are solved; they are then refined to full size
 
 
-@skill(examples=("cut out the face", "outline what I clicked"), time_limit=60)
+@skill(examples=("cut out the face", "outline what I clicked"), time_limit=60, isolation="worker")
 def segment(image: Image, prompt: Boxes | Points) -> Masks:
     """Find the exact outline of the thing inside a box or under a clicked point.
 

@@ -96,3 +96,62 @@ def events_of():
         return asyncio.run(all_of_them())
 
     return collect
+
+
+@pytest.fixture(scope="session")
+def llava():
+    """A tiny LLaVA of transformers with random weights, and its processor."""
+    import torch
+    from transformers import (
+        CLIPImageProcessorPil,
+        LlavaConfig,
+        LlavaForConditionalGeneration,
+        LlavaProcessor,
+    )
+
+    from llava_plus.model import train_tokenizer
+
+    tokenizer = train_tokenizer(
+        ["USER: find the faces"] * 9, specials=("</s>", "<image>"), end_token="</s>"
+    )
+    vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2}
+    text = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2}
+    config = LlavaConfig(
+        vision_config={
+            "model_type": "clip_vision_model",
+            **vision,
+            "num_attention_heads": 2,
+            "image_size": 32,
+            "patch_size": 16,
+        },
+        text_config={
+            "model_type": "llama",
+            **text,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 2,
+            "vocab_size": len(tokenizer),
+            "max_position_embeddings": 8192,
+            "bos_token_id": None,
+            "eos_token_id": 0,
+        },
+        image_token_index=1,
+        image_seq_length=4,
+    )
+    torch.manual_seed(0)
+    processor = LlavaProcessor(
+        image_processor=CLIPImageProcessorPil(
+            size={"height": 32, "width": 32}, do_center_crop=False
+        ),
+        tokenizer=tokenizer,
+        patch_size=16,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=(
+            "{% for message in messages %}{{ message['role'] }}: "
+            "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
+            "{% for part in message['content'] %}"
+            "{% if part['type'] == 'image' %}<image>\n{% else %}{{ part['text'] }}{% endif %}"
+            "{% endfor %}{% endif %}\n{% endfor %}assistant: "
+        ),
+    )
+    return LlavaForConditionalGeneration(config), processor

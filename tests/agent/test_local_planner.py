@@ -289,61 +289,6 @@ def test_an_unknown_dialect_is_said(make):
         make(dialect="yaml")
 
 
-@pytest.fixture(scope="module")
-def llava():
-    """A tiny LLaVA of transformers with random weights, and its processor."""
-    from transformers import (
-        CLIPImageProcessorPil,
-        LlavaConfig,
-        LlavaForConditionalGeneration,
-        LlavaProcessor,
-    )
-
-    tokenizer = train_tokenizer(
-        ["USER: find the faces"] * 9, specials=("</s>", "<image>"), end_token="</s>"
-    )
-    vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2}
-    text = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2}
-    config = LlavaConfig(
-        vision_config={
-            "model_type": "clip_vision_model",
-            **vision,
-            "num_attention_heads": 2,
-            "image_size": 32,
-            "patch_size": 16,
-        },
-        text_config={
-            "model_type": "llama",
-            **text,
-            "num_attention_heads": 2,
-            "num_key_value_heads": 2,
-            "vocab_size": len(tokenizer),
-            "max_position_embeddings": 8192,
-            "bos_token_id": None,
-            "eos_token_id": 0,
-        },
-        image_token_index=1,
-        image_seq_length=4,
-    )
-    torch.manual_seed(0)
-    processor = LlavaProcessor(
-        image_processor=CLIPImageProcessorPil(
-            size={"height": 32, "width": 32}, do_center_crop=False
-        ),
-        tokenizer=tokenizer,
-        patch_size=16,
-        vision_feature_select_strategy="default",
-        num_additional_image_tokens=1,
-        chat_template=(
-            "{% for message in messages %}{{ message['role'] }}: "
-            "{% for part in message['content'] %}"
-            "{% if part['type'] == 'image' %}<image>\n{% else %}{{ part['text'] }}{% endif %}"
-            "{% endfor %}\n{% endfor %}assistant: "
-        ),
-    )
-    return LlavaForConditionalGeneration(config), processor
-
-
 def test_a_model_of_transformers_plans_under_the_same_grammar(llava, view_of):
     planner = LocalPlanner(*llava, temperature=1.0, max_tokens=3000)
     view = view_of()

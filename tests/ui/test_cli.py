@@ -73,6 +73,22 @@ def test_a_file_of_ones_own_skills_joins_in(llava, tmp_path, small):
     assert llava("run", "area", "--image", small, "--skills", mine) == (0, "600 pixels\n", "")
 
 
+def test_what_a_slow_skill_returned_is_not_computed_again_by_the_next_run(
+    llava, tmp_path, small, monkeypatch
+):
+    monkeypatch.setenv("LLAVA_PLUS_CACHE_MB", "10")
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        "import time\nfrom llava_plus.skills import Image, Number, skill\n\n"
+        '@skill\ndef now(image: Image) -> Number:\n    """Tell the time."""\n'
+        "    time.sleep(0.3)\n    return Number(time.time())\n"
+    )
+    runs = [llava("run", "now", "--image", small, "--skills", mine, "--json") for _ in range(2)]
+    seen = [json.loads(out)["observation"] for _, out, _ in runs]
+    assert [each["cached"] for each in seen] == [False, True]
+    assert seen[0]["text"] == seen[1]["text"]
+
+
 def test_run_saves_the_picture_where_it_says(llava, small, tmp_path):
     code, out, _ = llava("run", "rotate", "--image", small, "degrees=90", "-o", "turned.png")
     assert (code, out) == (0, "20x30\nsaved turned.png\n")

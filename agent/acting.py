@@ -1,0 +1,48 @@
+"""Carrying out the calls of one step: a person is asked where need be, then they run."""
+
+from collections.abc import Callable, Sequence
+
+from llava_plus.errors import LlavaPlusError
+from llava_plus.skills import Call, Observation, Runtime
+
+from .approvals import Approvals, needs_approval
+from .events import Event
+from .failures import refused, stopped, unkept
+from .halt import GRACE, Halt, HaltedError
+from .home import StoreError
+
+
+async def ask(
+    calls: Sequence[Call],
+    *,
+    runtime: Runtime,
+    approvals: Approvals,
+    halt: Halt,
+    write: Callable[[Event], None],
+) -> dict[str, Observation]:
+    """Ask a person about calls that need it; return observations of all that do not run."""
+    asking = [call for call in calls if needs_approval(call, runtime.registry)]
+    if not asking:
+        return {}
+    try:
+        with halt.paused():
+            answers = await halt.guard(approvals.ask(asking, write))
+    except HaltedError:
+        return {call.id: stopped(call) for call in calls}
+    said = [(call, answers[call.id]) for call in asking]
+    return {call.id: refused(call, why) for call, why in said if why is not None}
+
+
+async def run(calls: Sequence[Call], *, runtime: Runtime, halt: Halt) -> list[Observation]:
+    """Run calls side by side, until they end or the turn has to."""
+    if not calls:
+        return []
+    work = runtime.run_many(calls, cancel=halt.event)
+    try:
+        return list(await halt.guard(work, grace=GRACE))
+    except HaltedError:
+        return [stopped(call) for call in calls]
+    except StoreError:  # the turn goes on later, and these calls with it
+        raise
+    except LlavaPlusError as error:  # such as a full disk
+        return [unkept(call, str(error)) for call in calls]

@@ -1,0 +1,215 @@
+"""The planner that asks an OpenAI-compatible chat server: vLLM, SGLang, Ollama or a hosted one."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from itertools import count
+from json import JSONDecodeError
+from pathlib import Path
+from typing import Any
+
+import openai
+
+from llava_plus.agent.dialects import json as json_dialect
+from llava_plus.agent.dialects import native
+from llava_plus.agent.halt import HaltedError
+from llava_plus.agent.planner import Decision, PlannerError, PlanView
+from llava_plus.errors import SetupError
+
+from .complaints import BrokenOffError, complain, passing
+from .data_urls import DataUrls
+from .remote_config import RemoteConfig, read_config
+from .reply import Reply
+from .spending import Ledger, Spent
+
+log = logging.getLogger(__name__)
+
+POLL = 0.05  # seconds between looks at the cancel event
+LONGEST_PAUSE = 60.0  # seconds before a retry
+FAILURES = (openai.APIError, BrokenOffError, TimeoutError, JSONDecodeError, UnicodeDecodeError)
+ROLES = {"system": "system", "user": "user", "assistant": "assistant", "observation": "user"}
+
+Emit = Callable[[str | Decision | BaseException], None]
+
+
+class RemotePlanner:
+    """Plans with a model behind a chat server.
+
+    Prompts only grow from step to step, and each picture is in a request once, so that the
+    server's prefix cache holds what was read before. A client is made for each request, since one
+    belongs to its event loop and sessions may run in several.
+    """
+
+    def __init__(self, config: RemoteConfig) -> None:
+        self.config = config
+        self.name = config.name or config.model
+        self._key = config.key()
+        if self._key and config.address.startswith("http://") and not config.here:
+            log.warning("the key goes unencrypted to %s: use https", config.address)
+        self._ledger = Ledger(config)
+        self._picture = DataUrls(longest_side=config.longest_side, format=config.picture_format)
+
+    @classmethod
+    def from_name(cls, name: str | Path) -> "RemotePlanner":
+        """Make one from ``openai:MODEL@ADDRESS`` or from a YAML file; see `RemoteConfig`."""
+        return cls(read_config(name))
+
+    @property
+    def spent(self) -> Spent:
+        """Tokens and money so far."""
+        return self._ledger.spent
+
+    async def plan(self, view: PlanView) -> AsyncIterator[str | Decision]:
+        """Yield the output as it is written, then the decision; see `Planner`."""
+        queue: asyncio.Queue[str | Decision | BaseException] = asyncio.Queue()
+        work = asyncio.create_task(self._work(view, queue.put_nowait))
+        try:
+            while True:
+                item = await _next(queue, view)
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+                if isinstance(item, Decision):
+                    return
+        finally:
+            work.cancel()
+            await asyncio.wait({work})
+
+    def request(self, view: PlanView) -> dict[str, Any]:
+        """Return the body of the request for a view."""
+        config = self.config
+        body: dict[str, Any] = {
+            "model": config.model,
+            "messages": self._messages(view),
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "max_tokens": config.max_tokens,
+            "temperature": config.temperature,
+            **(self._tools(view) if config.dialect == "native" else self._output(view)),
+            **config.body,
+        }
+        return {name: value for name, value in body.items() if value is not None}
+
+    async def _work(self, view: PlanView, emit: Emit) -> None:
+        try:
+            self._ledger.check()
+            body = await asyncio.to_thread(self.request, view)
+            reply = await self._reply(body, emit)
+            self._ledger.add(reply.usage)
+            emit(self._decision(reply, view))
+        except Exception as error:  # raised again where the plan is awaited
+            emit(error)
+
+    async def _reply(self, body: dict[str, Any], emit: Emit) -> Reply:
+        """Ask until there is a reply, or no use in asking again."""
+        for tries in count():
+            reply = Reply(native=self.config.dialect == "native")
+            try:
+                async with asyncio.timeout(self.config.timeout):
+                    await self._ask(body, reply, emit)
+            except FAILURES as error:
+                if reply.begun or tries >= self.config.retries or not passing(error):
+                    problem = complain(error, self.config, self._key)
+                    # Without what it came from: that may quote the key.
+                    raise problem from None
+                pause = _pause(error, self.config.pause * 2**tries)
+                log.info(
+                    "try %d failed (%s), again in %g s", tries + 1, type(error).__name__, pause
+                )
+            else:
+                return reply
+            await asyncio.sleep(pause)
+        raise AssertionError("count() does not end")
+
+    async def _ask(self, body: dict[str, Any], reply: Reply, emit: Emit) -> None:
+        """Send the request once and read the stream to its end."""
+        rest = {name: body[name] for name in body if name not in ("model", "messages", "stream")}
+        unsaid = ["OpenAI-Organization", "OpenAI-Project"]  # of the environment; not for any server
+        unsaid += [] if self._key else ["Authorization"]
+        async with self._client() as client:
+            stream = await client.chat.completions.create(
+                model=body["model"],
+                messages=body["messages"],
+                stream=True,
+                extra_body=rest,
+                extra_headers=dict.fromkeys(unsaid, openai.omit),
+            )
+            async with stream:
+                async for chunk in stream:
+                    if piece := reply.feed(chunk):
+                        emit(piece)
+        if not reply.finish:
+            raise BrokenOffError(reply.silent)
+        if piece := reply.end():
+            emit(piece)
+
+    def _client(self) -> openai.AsyncOpenAI:
+        """Make a client that goes to the address and nowhere else."""
+        transport = openai.DefaultAsyncHttpxClient(
+            follow_redirects=False,
+            trust_env=not self.config.here,  # no proxy in between on one machine
+            timeout=self.config.timeout,
+        )
+        return openai.AsyncOpenAI(
+            api_key=self._key or "none",
+            base_url=self.config.address,
+            max_retries=0,
+            timeout=self.config.timeout,
+            http_client=transport,
+        )
+
+    def _messages(self, view: PlanView) -> list[native.Chat]:
+        if self.config.dialect == "native":
+            return native.render(view, picture=self._picture)
+        return [
+            {
+                "role": ROLES[message.role],
+                "content": native.content_of(message.parts, self._picture),
+            }
+            for message in json_dialect.render(view, system="full")
+        ]
+
+    def _tools(self, view: PlanView) -> dict[str, Any]:
+        return {"tools": view.skills.openai_tools()} if len(view.skills) else {}
+
+    def _output(self, view: PlanView) -> dict[str, Any]:
+        kind = self.config.output
+        if kind == "text":
+            return {}
+        schema = {"name": "step", "schema": json_dialect.schema(view.skills)}
+        named = {"json_schema": schema} if kind == "json_schema" else {}
+        return {"response_format": {"type": kind, **named}}
+
+    def _decision(self, reply: Reply, view: PlanView) -> Decision:
+        if reply.finish == "content_filter":
+            raise SetupError(
+                f"{self.config.address} stopped the reply by its content filter. "
+                "Put the request in other words, or use another planner."
+            )
+        if reply.finish == "length":
+            raise PlannerError("The output did not end within its limit of tokens. Be brief.")
+        if self.config.dialect == "json" and not reply.message.get("refusal"):
+            return json_dialect.parse(reply.content, view.call_ids())
+        return native.parse(reply.message, view.call_ids())
+
+
+async def _next(
+    queue: asyncio.Queue[str | Decision | BaseException], view: PlanView
+) -> str | Decision | BaseException:
+    """Wait for the next item, or for the word to stop."""
+    while True:
+        late = view.deadline is not None and time.monotonic() > view.deadline
+        if late or view.cancel.is_set():
+            raise HaltedError
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL):
+                return await queue.get()
+
+
+def _pause(error: Exception, usual: float) -> float:
+    """How many seconds to wait: as long as the server says, where it does."""
+    response = getattr(error, "response", None)
+    said = response.headers.get("retry-after", "") if response is not None else ""
+    return min(float(said) if said.isdecimal() else usual, LONGEST_PAUSE)

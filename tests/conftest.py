@@ -1,0 +1,15 @@
+"""What holds for all tests: nothing is kept in the data folder of whoever runs them."""
+
+import pytest
+
+
+def pytest_addoption(parser):
+    parser.addoption("--kills", type=int, default=5, help="how often to kill running sessions")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_data_folder(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LLAVA_PLUS_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("LLAVA_PLUS_CACHE_MB", "0")
+        yield
