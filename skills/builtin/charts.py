@@ -21,9 +21,10 @@ _WIDTH, _HEIGHT = 1920, 1200  # of the canvas; the picture is half as large
 _EDGE = 50
 _TOP = 200  # where the plot begins, below title and name of the y axis
 _LARGE, _SMALL = 50, 32  # letters
-_LABELS = 330  # pixels that labels below the plot may take
+_LABELS = 420  # pixels that labels below the plot may take
 _INK, _GREY, _LINE, _OTHER = (30, 30, 30), (95, 95, 95), (220, 220, 220), (150, 150, 150)
 _BLUE: Color = (0, 114, 178)
+_LONGEST = 200  # letters of a title or a name
 _SLICES = 7  # as many colours can be told apart; the rest is "other"
 _WRITTEN = 16  # bars at most that have their values written on them
 
@@ -67,8 +68,10 @@ class _Frame:
 def draw_bars(series: Series) -> Pixels:
     """Draw an upright bar for each name, from zero."""
     picture, brush = _page(series)
-    count = len(series.y)
-    frame = _framed(brush, series, Scale(-0.5, count - 0.5, ()), scaled([0, *series.y]))
+    count, low, high = len(series.y), min(0.0, *series.y), max(0.0, *series.y)
+    room = 0.08 * (high - low)  # for the values written on the bars
+    up = scaled([low - room if low else 0, high + room if high else 0])
+    frame = _framed(brush, series, Scale(-0.5, count - 0.5), up)
     _name_places(picture, frame, series.names)
     half = 0.36
     for index, value in enumerate(series.y):
@@ -87,7 +90,7 @@ def draw_line(series: Series) -> Pixels:
     """Join the numbers by a line, left to right."""
     picture, brush = _page(series)
     places = series.x or tuple(range(len(series.y)))
-    across = scaled(places) if series.x else Scale(-0.5, len(places) - 0.5, ())
+    across = scaled(places) if series.x else Scale(-0.5, len(places) - 0.5)
     frame = _framed(brush, series, across, scaled(series.y))
     if not series.x:
         _name_places(picture, frame, series.names)
@@ -157,23 +160,21 @@ def _page(series: Series) -> tuple[Pillow.Image, ImageDraw.ImageDraw]:
 
 def _framed(brush: ImageDraw.ImageDraw, series: Series, across: Scale, up: Scale) -> _Frame:
     """Draw the axes with their names and marks, and return where things go between them."""
-    room = _LABELS if series.names and not across.marks else 60
-    wide = max((brush.textlength(shown(mark), _font(_SMALL)) for mark in up.marks), default=0)
-    slot = (_WIDTH - 3 * _EDGE - wide) / max(1, len(series.names))
-    if not across.marks:
-        room = _room_below(series.names, slot)
+    wide = max(brush.textlength(words, _font(_SMALL)) for _, words in up.marks)
     left = round(_EDGE + wide + 24)
+    slot = (_WIDTH - _EDGE - left) / max(1, len(series.names))
+    room = 60 if across.marks else _room_below(series.names, slot)
     frame = _Frame(bottom=_HEIGHT - 90 - room, left=left, x=across, y=up)
     right = _WIDTH - _EDGE
     brush.text((_EDGE, 130), _fit(series.y_name, _SMALL, right), _GREY, _font(_SMALL))
-    for mark in up.marks:
+    for mark, words in up.marks:
         y = frame.at(across.low, mark)[1]
         brush.line((left, y, right, y), fill=_LINE, width=2)
-        brush.text((left - 18, y), shown(mark), _GREY, _font(_SMALL), "rm")
-    for mark in across.marks:
+        brush.text((left - 18, y), words, _GREY, _font(_SMALL), "rm")
+    for mark, words in across.marks:
         x = frame.at(mark, up.low)[0]
         brush.line((x, frame.bottom, x, frame.bottom + 12), fill=_GREY, width=2)
-        brush.text((x, frame.bottom + 20), shown(mark), _GREY, _font(_SMALL), "mt")
+        brush.text((x, frame.bottom + 20), words, _GREY, _font(_SMALL), "ma")
     brush.line((left, frame.bottom, right, frame.bottom), fill=_GREY, width=3)
     middle = ((left + right) / 2, _HEIGHT - 60)
     brush.text(middle, _fit(series.x_name, _SMALL, right // 2), _GREY, _font(_SMALL), "mm")
@@ -195,7 +196,7 @@ def _name_places(picture: Pillow.Image, frame: _Frame, names: Sequence[str]) -> 
     for index in range(0, len(names), every):
         x, y = round(frame.at(index, 0)[0]), frame.bottom + 18
         if not standing:
-            brush.text((x, y), _latin(names[index]), _INK, _font(_SMALL), "mt")
+            brush.text((x, y), _latin(names[index]), _INK, _font(_SMALL), "ma")
             continue
         text = _fit(names[index], _SMALL, _LABELS)
         label = Pillow.new("L", (round(_font(_SMALL).getlength(text)) + 4, _SMALL + 12))
@@ -224,8 +225,9 @@ def _fit(text: str, size: int, room: float) -> str:
 
 
 def _latin(text: str) -> str:
-    """Replace what the font has no letters for by "?"."""
-    return " ".join(text.split()).encode("latin-1", "replace").decode("latin-1")
+    """Replace what the font has no letters for by "?"; nobody reads more than so many letters."""
+    plain = "".join(letter if letter.isprintable() else " " for letter in text[:_LONGEST])
+    return " ".join(plain.split()).encode("latin-1", "replace").decode("latin-1")
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:

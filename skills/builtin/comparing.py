@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +16,7 @@ from .likeness import ssim
 
 Pixels = NDArray[np.uint8]  # (height, width, 3)
 
-_SIDE = 2048  # pixels at which SSIM is taken of larger pictures
+_SIDE = 2048  # pixels at which SSIM is taken of pictures of more than its square
 _CHANGED = 25  # of 255 levels, a tenth: less may come from saving as JPEG
 _ALIKE = 0.01  # of width by height: pictures of one shape differ by no more
 
@@ -25,11 +27,11 @@ def compare(image: Image, other: Image) -> Table:
 
     Nothing is aligned: a picture moved by a few pixels differs nearly everywhere. Of two sizes of
     one shape the larger is scaled down first; pictures of different shapes are not compared
-    further. "difference percent" is the mean over all pixels and channels, 100 from black to white;
-    "similarity" is SSIM of the greys, 1 for equal, on copies of at most 2048 pixels; "changed
-    percent" counts the pixels that differ by a tenth of the range or more in a channel, and
-    "changed box" is the box around these, which crop and measure take as region. Transparent is
-    taken as white; only "identical" compares transparency too.
+    further. "difference percent" is the mean over all pixels and channels, 100 from black to
+    white; "similarity" is SSIM of the greys, 1 for equal, taken on copies of 2048 pixels where
+    there are more than 4 megapixels; "changed percent" counts the pixels that differ by a tenth
+    of the range or more in a channel, and "changed box" is the box around these, which crop and
+    measure take as region. Transparent is taken as white; only "identical" compares it too.
 
     Args:
         image: One picture.
@@ -50,7 +52,7 @@ def _differences(image: Image, other: Image) -> dict[str, Cell]:
         sizes = f"{image.describe()} and {other.describe()}"
         missing = ("difference percent", "similarity", "changed percent", "changed box")
         unknown: dict[str, Cell] = dict.fromkeys(missing)
-        return {"compared at": f"not compared, {sizes} are different shapes", **unknown}
+        return {"compared at": f"no size, {sizes} differ in shape", **unknown}
     one, two = pair
     height, width = one.shape[:2]
     steps = np.asarray(_largest_step(one, two))  # (height, width)
@@ -94,11 +96,12 @@ def _mean_step(one: Pixels, two: Pixels) -> float:
 
 
 def _small_greys(one: Pixels, two: Pixels) -> tuple[Pixels, Pixels]:
-    """Return both as greys (height, width) of at most so many pixels a side."""
+    """Return both as greys (height, width), of at most 2048 pixels a side if they are large."""
     import cv2
 
+    side = _SIDE if one[..., 0].size > _SIDE**2 else max(one.shape)
     greys = [np.asarray(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), np.uint8) for p in (one, two)]
-    return shrunk(greys[0], _SIDE), shrunk(greys[1], _SIDE)
+    return shrunk(greys[0], side), shrunk(greys[1], side)
 
 
 def _box_around(changed: NDArray[np.bool_]) -> str:
@@ -108,7 +111,10 @@ def _box_around(changed: NDArray[np.bool_]) -> str:
     if not rows.size:
         return "none"
     left, right = columns[0] / width, (columns[-1] + 1) / width
-    return coordinates((left, rows[0] / height, right, (rows[-1] + 1) / height))
+    top, bottom = rows[0] / height, (rows[-1] + 1) / height
+    outer = [math.floor(1000 * left), math.floor(1000 * top)]
+    outer += [math.ceil(1000 * right), math.ceil(1000 * bottom)]
+    return coordinates([number / 1000 for number in outer])
 
 
 def _rounded(percent: float) -> float:

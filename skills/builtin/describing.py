@@ -20,7 +20,7 @@ from .palette import main_colors
 
 Pixels = NDArray[np.uint8]  # (height, width, 3)
 
-_SIDE = 1280  # pixels at which everything but the size is measured
+_SIDE = 1024  # pixels at which everything but the size is measured
 _LEAST = 0.05  # of the pixels, for a colour to be named
 _NAMED = 4  # colours
 _READ = 60  # words of what is written
@@ -47,7 +47,7 @@ def describe(image: Image, *, region: Region | None = None) -> Text:
     """Say what can be measured of a picture: size, light, sharpness, colours, faces, text, codes.
 
     It does not recognise things or scenes and says so; it counts faces and codes and reads text,
-    and never guesses what is shown. Everything but the size is measured on a copy of at most 1280
+    and never guesses what is shown. Everything but the size is measured on a copy of at most 1024
     pixels, where small print, small codes and faces under 20 pixels are missed; ocr, detect and
     read_codes look closer.
 
@@ -104,8 +104,12 @@ def _things(rgb: Pixels) -> str:
 
 
 def _writing(rgb: Pixels) -> str:
-    texts = [f'"{line.text}"' for line in lettering.read(rgb)]
-    return f"Text read in it: {listed(texts, words=_READ)}." if texts else "No text was read in it."
+    """Say what can be read; a lone letter is mostly a pattern that looks like one."""
+    texts = [line.text for line in lettering.read(rgb)]
+    quoted = [f'"{text}"' for text in texts if sum(letter.isalnum() for letter in text) > 1]
+    if not quoted:
+        return "No text was read in it."
+    return f"Text read in it, perhaps with mistakes: {listed(quoted, words=_READ)}."
 
 
 def _word(amount: float, words: Sequence[tuple[float, str]]) -> str:

@@ -35,8 +35,8 @@ def plot(
 
     Rows without a number in the chosen column are left out, and the chart says how many. Where a
     column holds hex colours, as that of colors does, bars, slices and dots have them. Latin
-    letters are drawn, others become "?". Bars: at most 40 rows; pies: the seven largest and
-    the rest as "other".
+    letters are drawn, others become "?". Bars: at most 40 rows; pies: shares of the sum of
+    the rows, the seven largest and the rest as "other".
 
     Args:
         table: The numbers to draw.
@@ -50,10 +50,11 @@ def plot(
     up = _numbers_column(table, x, y)
     across = _across_column(table, kind, x, up)
     kept = [row for row in table.rows if _number(row[up]) is not None]
-    numeric = across is not None and kind in ("line", "scatter") and _is_numeric(kept, across)
-    if kind == "scatter" or numeric:
-        kept = [row for row in kept if across is not None and _number(row[across]) is not None]
-    series = _series(table, kept, across, up, numeric=numeric, title=title)
+    places: tuple[float, ...] = ()
+    if across is not None and kind in ("line", "scatter") and _is_numeric(kept, across):
+        kept = [row for row in kept if _number(row[across]) is not None]
+        places = tuple(_number(row[across]) or 0.0 for row in kept)
+    series = _series(table, kept, across, up, places, title)
     _check(kind, series)
     return Image(_DRAWN[kind](series))
 
@@ -63,8 +64,7 @@ def _series(
     rows: Sequence[tuple[Cell, ...]],
     across: int | None,
     up: int,
-    *,
-    numeric: bool,
+    places: tuple[float, ...],
     title: str,
 ) -> Series:
     names = [str(i) if across is None else _word(row[across]) for i, row in enumerate(rows, 1)]
@@ -76,9 +76,7 @@ def _series(
         x_name=x_name,
         y_name=y_name,
         names=tuple(names),
-        x=tuple(_number(row[across]) or 0.0 for row in rows)
-        if numeric and across is not None
-        else (),
+        x=places,
         y=tuple(_number(row[up]) or 0.0 for row in rows),
         colors=_own_colors(rows),
         note=f"{left_out} of {len(table)} rows without a number left out" if left_out else "",
@@ -96,6 +94,10 @@ def _check(kind: Kind, series: Series) -> None:
         raise SkillError(
             f"plot: a {kind} chart takes at most {_MOST[kind]} rows, got {len(series.y)}. "
             "Use kind='line', or a table with fewer rows."
+        )
+    if kind == "scatter" and not series.x:
+        raise SkillError(
+            f"plot: {series.x_name!r} is mostly not numbers; a scatter needs two columns of them."
         )
     if kind == "pie" and (min(series.y) < 0 or sum(series.y) <= 0):
         raise SkillError(
@@ -126,7 +128,7 @@ def _across_column(table: Table, kind: Kind, x: str | None, up: int) -> int | No
         return _column(table, x, "x")
     others = [index for index in range(len(table.columns)) if index != up]
     if kind == "scatter":
-        others = [i for i in others if any(_number(row[i]) is not None for row in table.rows)]
+        others = [index for index in others if _has_numbers(table, index)]
         if not others:
             raise SkillError(
                 f"plot: a scatter chart needs two columns of numbers, the table has only "
@@ -147,6 +149,10 @@ def _column(table: Table, name: str, parameter: str) -> int:
     raise SkillError(
         f"plot: {parameter} names no column {name!r}. There are: {', '.join(table.columns)}."
     )
+
+
+def _has_numbers(table: Table, index: int) -> bool:
+    return any(_number(row[index]) is not None for row in table.rows)
 
 
 def _is_numeric(rows: Sequence[tuple[Cell, ...]], index: int) -> bool:
