@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +96,7 @@ def draw_line(series: Series) -> Pixels:
     if not series.x:
         _name_places(picture, frame, series.names)
     points = [frame.at(x, y) for x, y in sorted(zip(places, series.y, strict=True))]
-    brush.line(points, fill=_BLUE, width=6, joint="curve")
+    brush.line(points, fill=_BLUE, width=6, joint="curve" if len(points) <= 500 else None)
     if len(points) <= 60:
         _dot(brush, points, series.colors)
     return _halved(picture)
@@ -166,7 +167,7 @@ def _framed(brush: ImageDraw.ImageDraw, series: Series, across: Scale, up: Scale
     room = 60 if across.marks else _room_below(series.names, slot)
     frame = _Frame(bottom=_HEIGHT - 90 - room, left=left, x=across, y=up)
     right = _WIDTH - _EDGE
-    brush.text((_EDGE, 130), _fit(series.y_name, _SMALL, right), _GREY, _font(_SMALL))
+    brush.text((_EDGE, 130), _fit(series.y_name, _SMALL, right - _EDGE), _GREY, _font(_SMALL))
     for mark, words in up.marks:
         y = frame.at(across.low, mark)[1]
         brush.line((left, y, right, y), fill=_LINE, width=2)
@@ -230,6 +231,7 @@ def _latin(text: str) -> str:
     return " ".join(plain.split()).encode("latin-1", "replace").decode("latin-1")
 
 
+@cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
     font = ImageFont.load_default(size)
     assert isinstance(font, ImageFont.FreeTypeFont)  # Pillow comes with FreeType

@@ -97,7 +97,8 @@ def _check(kind: Kind, series: Series) -> None:
         )
     if kind == "scatter" and not series.x:
         raise SkillError(
-            f"plot: {series.x_name!r} is mostly not numbers; a scatter needs two columns of them."
+            f"plot: a scatter chart needs two columns of numbers, {series.x_name!r} has mostly "
+            "others. Choose another column with x."
         )
     if kind == "pie" and (min(series.y) < 0 or sum(series.y) <= 0):
         raise SkillError(
