@@ -93,7 +93,8 @@ def test_only_the_part_that_the_region_covers_is_described():
 
 @pytest.mark.slow
 def test_odd_pictures_are_described(odd_pictures):
-    for name, image in odd_pictures.items():
+    for name in ("one pixel", "very wide", "transparent", "plain"):
+        image = odd_pictures[name]
         text = describe(image).text
         assert f"{image.width}x{image.height} pixels" in text, name
         assert "no face, no code" in text, name
