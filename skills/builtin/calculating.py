@@ -21,7 +21,7 @@ _DIGITS = 10  # shown: what goes wrong in binary fractions stands behind them
 _TOKEN = re.compile(
     r"\s*([0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+|[A-Za-z_]\w*|\*\*|//|[-+*/%(),])"
 )
-_SIGNS = {
+_SIGNS: dict[str, str | int | None] = {
     "\N{MULTIPLICATION SIGN}": "*",
     "\N{MIDDLE DOT}": "*",
     "\N{DIVISION SIGN}": "/",
@@ -39,7 +39,7 @@ def _power(base: _Plain, exponent: _Plain) -> _Plain:
     result = base**exponent
     if isinstance(result, complex):
         raise ValueError("a root of a negative number")
-    return result  # type: ignore[no-any-return]
+    return result
 
 
 def _round(number: _Plain, digits: _Plain = 0) -> _Plain:

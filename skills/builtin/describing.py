@@ -74,7 +74,8 @@ def _light(rgb: Pixels) -> str:
     """Say how light it is and how much light and dark differ, in CIE lightness from 0 to 100."""
     import cv2
 
-    lightness = cv2.cvtColor(np.float32(rgb) / 255, cv2.COLOR_RGB2LAB)[..., 0]
+    levels = rgb.astype(np.float32) / 255
+    lightness = np.asarray(cv2.cvtColor(levels, cv2.COLOR_RGB2LAB))[..., 0]
     mean, spread = float(lightness.mean()), float(lightness.std())
     return (
         f"It is {_word(mean, _LIGHTNESS)} (mean lightness {mean:.0f} of 100), "

@@ -52,7 +52,8 @@ def blurriness(grey: NDArray[np.uint8]) -> float | None:
     for axis in (0, 1):
         size = (1, _WINDOW) if axis == 0 else (_WINDOW, 1)
         steps = np.abs(_sobel(values, axis))
-        softer = np.abs(_sobel(cv2.blur(values, size, borderType=cv2.BORDER_REFLECT), axis))
+        soft = np.asarray(cv2.blur(values, size, borderType=cv2.BORDER_REFLECT), np.float32)
+        softer = np.abs(_sobel(soft, axis))
         inner = (slice(2, -1), slice(2, -1))
         total = float(steps[inner].sum(dtype=np.float64))
         if total > 0:

@@ -76,7 +76,7 @@ def measure(image: Image, region: Region, *, to: Region | None = None) -> Table:
     rows = []
     for name, box, share in zip(names, boxes, parts.shares(region), strict=True):
         rows.append((name, *_size(box, share, image), _position(box)))
-    columns = ("thing", "width", "height", "area", "percent", "position")
+    columns: tuple[str, ...] = ("thing", "width", "height", "area", "percent", "position")
     if to is None:
         return Table(columns, tuple(rows))
     to = parts_of("measure", to)

@@ -101,7 +101,7 @@ def _nearest(colors: NDArray[np.uint8]) -> NDArray[np.str_]:
     names, shades = _known()
     places = _lab(colors)  # (color, 3)
     best = np.argmin(((places[:, None] - shades) ** 2).sum(axis=2), axis=1)
-    return names[best]
+    return np.asarray(names[best], np.str_)
 
 
 @cache
@@ -115,4 +115,5 @@ def _lab(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return (color, 3): lightness 0..100, a and b about -100..100."""
     import cv2
 
-    return np.asarray(cv2.cvtColor(np.float32(rgb[None]) / 255, cv2.COLOR_RGB2LAB)[0], np.float32)
+    levels = rgb[None].astype(np.float32) / 255
+    return np.asarray(cv2.cvtColor(levels, cv2.COLOR_RGB2LAB)[0], np.float32)
