@@ -58,7 +58,7 @@ def draw(
         elif shape == "outline":
             _outline(ink, targets.take([index]), line)
         elif shape == "arrow":
-            _arrow(ink, window, line, on=isinstance(region, Points))
+            _arrow(ink, window, round(1.6 * line), on=isinstance(region, Points))
         else:
             _ring(ink, window, line, shape)
     return edited(image, inked(image.pixels, ink, ink_color))
@@ -187,14 +187,13 @@ def _set(
         if "bottom" in place
         else y
     )
-    inks = []
-    for rim in (0, stroke):
-        canvas = Pillow.new("L", (window.width, window.height))
-        brush = ImageDraw.Draw(canvas)
-        at = (x - left, y - top)
-        brush.multiline_text(at, lines, 255, font, align=align, stroke_width=rim)
-        inks.append(np.array(canvas))
-    return inks[0], inks[1]
+    canvas = Pillow.new("RGB", (window.width, window.height))  # red is all ink, green the letters
+    at, red, yellow = (x - left, y - top), (255, 0, 0), (255, 255, 0)
+    ImageDraw.Draw(canvas).multiline_text(
+        at, lines, yellow, font, align=align, stroke_width=stroke, stroke_fill=red
+    )
+    inks = np.array(canvas)
+    return inks[..., 1], inks[..., 0]
 
 
 def _onto(image: Image, window: Window, ink: Ink) -> Ink:

@@ -20,7 +20,8 @@ _NAMES = (
     "NotoSans-Bold.ttf", "DejaVuSans.ttf", "NotoSans-Regular.ttf",
     "NotoSansCJK-Bold.ttc", "NotoSansCJK-Regular.ttc", "NotoSansSC-Regular.otf",
     "SourceHanSansSC-Regular.otf", "wqy-microhei.ttc", "wqy-zenhei.ttc",
-    "DroidSansFallbackFull.ttf", "PingFang.ttc", "Hiragino Sans GB.ttc", "STHeiti Medium.ttc", "msyhbd.ttc", "msyh.ttc",
+    "DroidSansFallbackFull.ttf", "PingFang.ttc", "Hiragino Sans GB.ttc",
+    "STHeiti Medium.ttc", "msyhbd.ttc", "msyh.ttc",
     "simhei.ttf", "simsun.ttc", "malgun.ttf", "Arial Unicode.ttf", "NotoSansArabic-Regular.ttf",
     "NotoSansDevanagari-Regular.ttf", "NotoSansThai-Regular.ttf", "NotoEmoji-Regular.ttf",
 )  # fmt: skip
