@@ -10,13 +10,13 @@ from PIL import ImageOps
 from pydantic import Field
 
 from llava_plus.errors import SkillError
-from llava_plus.skills import Boxes, Image, Masks, Points, Region, region_mask, skill
+from llava_plus.skills import Boxes, Image, Points, Region, region_mask, skill
 
 from .areas import Mask, edited, parts_of
 from .hiding import blur
 from .inking import color_of
 from .outlining import segment
-from .subjects import subject_box
+from .subjects import subject
 
 _Alpha = NDArray[np.float32]  # (height, width): how much of the thing each pixel shows
 
@@ -28,21 +28,19 @@ _Alpha = NDArray[np.float32]  # (height, width): how much of the thing each pixe
 def remove_background(image: Image, *, region: Region | Points | None = None) -> Image:
     """Cut a thing out of the picture: all else becomes transparent, with a soft edge.
 
-    Works where the thing stands out in colour. A box around it makes the result much surer than
-    leaving it to find the largest thing by itself.
+    Works where the thing stands out in colour. Without a region it answers only where one thing
+    stands out clearly, and otherwise asks for a box.
 
     Args:
         image: The picture to cut from.
         region: What to keep: a box around it, a point on it, or its exact mask; where left out
-            the largest thing that stands out.
+            the one thing that stands out.
     """
     alpha = _softened(_thing("remove_background", image, region))
     return edited(image, _with_alpha(image, alpha))
 
 
-@skill(
-    examples=("put her on a blue background", "blur everything behind the cup"), time_limit=60
-)
+@skill(examples=("put her on a blue background", "blur everything behind the cup"), time_limit=60)
 def replace_background(
     image: Image,
     *,
@@ -61,7 +59,7 @@ def replace_background(
         blurred: How much the background is blurred: 0.3 is slight, 1 leaves only colours.
         picture: The new background; it is cut to the shape of the first picture.
         region: What stays in front: a box around it, a point on it, or its exact mask; where left
-            out the largest thing that stands out.
+            out the one thing that stands out.
     """
     given = [value for value in (color, blurred, picture) if value is not None]
     if len(given) != 1:
@@ -81,20 +79,17 @@ def replace_background(
 
 def _thing(skill: str, image: Image, region: Region | Points | None) -> Mask:
     """Return what stays of the picture."""
-    if isinstance(region, Masks):
-        return region_mask(parts_of(skill, region), image.width, image.height)
     if region is None:
-        region = subject_box(image.rgb())
-        if region is None:
+        found = subject(image.rgb())
+        if found is None:
             raise SkillError(
-                f"{skill}: nothing in the picture stands out from the rest. "
-                "Give region: a box around the thing, a point on it, or its mask."
+                f"{skill}: cannot tell which thing is meant. Give region: a box around it, such "
+                "as one that was detected, a point on it, or its mask."
             )
-    if not isinstance(region, Points | Boxes):
-        region = parts_of(skill, region)
-        return region_mask(region, image.width, image.height)
-    masks = segment(image, region)
-    return region_mask(masks, image.width, image.height)
+        return found
+    if isinstance(region, Points | Boxes):
+        region = segment(image, region)
+    return region_mask(parts_of(skill, region), image.width, image.height)
 
 
 def _softened(mask: Mask) -> _Alpha:

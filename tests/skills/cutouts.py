@@ -107,7 +107,9 @@ def box_of(mask, margin=0.02):
     """Return the box that a person draws around a thing: a little larger."""
     y, x = np.nonzero(mask)
     height, width = mask.shape
-    box = np.array([x.min() / width, y.min() / height, (x.max() + 1) / width, (y.max() + 1) / height])
+    box = np.array(
+        [x.min() / width, y.min() / height, (x.max() + 1) / width, (y.max() + 1) / height]
+    )
     return Boxes((tuple(np.clip(box + margin * np.array([-1, -1, 1, 1]), 0, 1)),))
 
 
@@ -132,13 +134,13 @@ def pictures():
 
 def main(folder):
     """Print the table; with a folder, save the cut-outs and the true outlines there."""
-    print("| picture | nothing given | a box | the whole picture |\n|---|---|---|---|")
+    print("| picture | nothing given | a box | the whole picture |\n|---|---|---|---|")  # noqa: T201
     rows = []
     for name, image, truth in pictures():
         alone, cut = overlap(image, truth, None)
         boxed, cut_by_box = overlap(image, truth, box_of(truth))
         rows.append((alone, boxed, float(truth.mean())))
-        print(f"| {name} | " + " | ".join(f"{value:.2f}" for value in rows[-1]) + " |")
+        print(f"| {name} | " + " | ".join(f"{value:.2f}" for value in rows[-1]) + " |")  # noqa: T201
         if folder:
             outlined = image.rgb().copy()
             edges, _ = cv2.findContours(truth.astype(np.uint8), cv2.RETR_EXTERNAL, 2)
@@ -147,7 +149,7 @@ def main(folder):
             Image(sheet).save(folder / f"{name}.png")
     for word, pick in (("photographs", slice(0, -6)), ("drawn", slice(-6, None))):
         mean = np.mean(rows[pick], axis=0)
-        print(f"| **mean, {word}** | " + " | ".join(f"{value:.2f}" for value in mean) + " |")
+        print(f"| **mean, {word}** | " + " | ".join(f"{value:.2f}" for value in mean) + " |")  # noqa: T201
 
 
 if __name__ == "__main__":
