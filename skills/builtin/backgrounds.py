@@ -14,7 +14,7 @@ from llava_plus.skills import Boxes, Image, Points, Region, region_mask, skill
 
 from .areas import Mask, edited, parts_of
 from .hiding import blur
-from .inking import color_of
+from .inking import color_of, share_of
 from .outlining import segment
 from .subjects import subject
 
@@ -87,9 +87,11 @@ def _thing(skill: str, image: Image, region: Region | Points | None) -> Mask:
                 "as one that was detected, a point on it, or its mask."
             )
         return found
+    if not isinstance(region, Points):
+        region = parts_of(skill, region)
     if isinstance(region, Points | Boxes):
         region = segment(image, region)
-    return region_mask(parts_of(skill, region), image.width, image.height)
+    return region_mask(region, image.width, image.height)
 
 
 def _softened(mask: Mask) -> _Alpha:
@@ -119,4 +121,5 @@ def _behind(
         fitting = ImageOps.fit(Image(picture.rgb()).to_pil(), (image.width, image.height))
         return np.asarray(fitting)
     assert blurred is not None
-    return blur(image, strength=blurred).rgb()
+    strength = share_of("replace_background", "blurred", blurred)
+    return blur(image, strength=strength).rgb()

@@ -15,7 +15,7 @@ from llava_plus.skills import Boxes, Image, Points, Region, region_mask, skill
 
 from .areas import Window, bounds, each_part, edited, parts_of
 from .inking import Ink, color_of, inked, opposite
-from .typefaces import SMALLEST, broken, extent, font_at, font_for
+from .typefaces import SMALLEST, broken, extent, font_at, font_for, writable
 
 _Shape = Literal["box", "outline", "circle", "arrow", "highlight"]
 _Place = Literal[
@@ -88,7 +88,7 @@ def add_text(
         color: A name such as "yellow", or a code such as "#ff8800".
         outline: True puts a thin rim around the letters, so that they can be read on anything.
     """
-    words = "\n".join(line.strip() for line in text.strip().splitlines()).replace("\t", " ")
+    words = "\n".join(line.strip() for line in writable(text).strip().splitlines())
     if not words:
         raise SkillError("add_text: there is nothing to write. Give text such as 'Hello'.")
     if len(words) > _LONGEST:
@@ -106,7 +106,9 @@ def add_text(
         window = bounds(parts_of("add_text", region), image)
         first = size * window.height
     letters, rim = _set(words, name, window, max(SMALLEST, round(first)), place, outline)
-    pixels = inked(image.pixels, _onto(image, window, rim), opposite(ink_color))
+    pixels = image.pixels
+    if outline:
+        pixels = inked(pixels, _onto(image, window, rim), opposite(ink_color))
     return edited(image, inked(pixels, _onto(image, window, letters), ink_color))
 
 

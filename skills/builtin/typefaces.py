@@ -28,6 +28,13 @@ _NAMES = (
 _NOWHERE = "\U0010fffe"  # no font has a letter here, so its picture is that of a missing one
 
 
+def writable(text: str) -> str:
+    """Leave out what no font has: control signs, halves of letters, letters not assigned."""
+    text = text.replace("\t", " ").replace("\r\n", "\n")
+    unwritten = ("Cc", "Cs", "Co", "Cn")
+    return "".join(c for c in text if c == "\n" or unicodedata.category(c) not in unwritten)
+
+
 def font_for(skill: str, text: str) -> str:
     """Return the name of a font that has every letter of the text, "" for the bundled one."""
     letters = "".join(sorted({letter for letter in text if _shows(letter)}))

@@ -132,15 +132,22 @@ def pictures():
         yield f"drawn {SHAPES[seed % 3]} {seed}", *scene(seed)
 
 
+def say(name, values):
+    """Print one row of the table."""
+    cells = (name, *(f"{value:.2f}" for value in values))
+    sys.stdout.write(f"| {' | '.join(cells)} |\n")
+    sys.stdout.flush()
+
+
 def main(folder):
     """Print the table; with a folder, save the cut-outs and the true outlines there."""
-    print("| picture | nothing given | a box | the whole picture |\n|---|---|---|---|")  # noqa: T201
+    sys.stdout.write("| picture | nothing given | a box | the whole picture |\n|---|---|---|---|\n")
     rows = []
     for name, image, truth in pictures():
         alone, cut = overlap(image, truth, None)
         boxed, cut_by_box = overlap(image, truth, box_of(truth))
         rows.append((alone, boxed, float(truth.mean())))
-        print(f"| {name} | " + " | ".join(f"{value:.2f}" for value in rows[-1]) + " |")  # noqa: T201
+        say(name, rows[-1])
         if folder:
             outlined = image.rgb().copy()
             edges, _ = cv2.findContours(truth.astype(np.uint8), cv2.RETR_EXTERNAL, 2)
@@ -149,7 +156,7 @@ def main(folder):
             Image(sheet).save(folder / f"{name}.png")
     for word, pick in (("photographs", slice(0, -6)), ("drawn", slice(-6, None))):
         mean = np.mean(rows[pick], axis=0)
-        print(f"| **mean, {word}** | " + " | ".join(f"{value:.2f}" for value in mean) + " |")  # noqa: T201
+        say(f"**mean, {word}**", mean)
 
 
 if __name__ == "__main__":
