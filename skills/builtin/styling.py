@@ -62,7 +62,7 @@ def _sketch(colors: _Colors) -> _Colors:
     grey = cv2.cvtColor(colors, cv2.COLOR_RGB2GRAY)
     soft = _soft(grey, 0.008)
     lines = cv2.divide(grey, np.maximum(soft, 1), scale=255).astype(np.float32) / 255
-    shade = 0.75 + 0.25 * cv2.min(soft.astype(np.float32) / 140, 1.0)
+    shade = 0.75 + 0.25 * np.minimum(soft.astype(np.float32) / 140, 1)
     pencil = np.clip(lines**1.8 * shade * 255, 0, 255).astype(np.uint8)
     return np.repeat(pencil[..., None], 3, axis=2)
 
