@@ -57,7 +57,7 @@ def test_each_says_what_it_is_for_and_what_it_takes(name):
 def test_a_planner_calls_it_by_handles_and_numbers(astronaut, skill, args):
     artifacts = Artifacts()
     artifacts.add(Image(astronaut.pixels[::4, ::4].copy()))
-    call = Call(skill, {"image": "img_1", **args})
+    call = Call(id="c1", skill=skill, args={"image": "img_1", **args})
     observation = asyncio.run(Runtime(registry(), artifacts).run(call))
     assert observation.error is None, observation.text
     assert len(artifacts) == 2
