@@ -69,7 +69,7 @@ def replace_background(
         )
     behind = _behind(image, color, blurred, picture)
     if region is None and image.pixels.shape[2] == 4:
-        alpha = image.pixels[..., 3].astype(np.float32) / 255
+        alpha = (image.pixels[..., 3] / np.float32(255)).astype(np.float32)
     else:
         alpha = _softened(_thing("replace_background", image, region))
     share = alpha[..., None]
@@ -106,7 +106,7 @@ def _softened(mask: Mask) -> _Alpha:
 def _with_alpha(image: Image, alpha: _Alpha) -> NDArray[np.uint8]:
     """Return (height, width, 4); what was transparent before stays so."""
     if image.pixels.shape[2] == 4:
-        alpha = alpha * (image.pixels[..., 3].astype(np.float32) / 255)
+        alpha = (alpha * (image.pixels[..., 3] / 255)).astype(np.float32)
     return np.dstack([image.pixels[..., :3], np.rint(alpha * 255).astype(np.uint8)])
 
 

@@ -43,16 +43,16 @@ def inked(pixels: Pixels, ink: Ink, color: Color) -> Pixels:
     if not width:
         return pixels
     cut = np.s_[top : top + height, left : left + width]
-    share = ink[cut].astype(np.float32) / 255
+    share = (ink[cut] / np.float32(255)).astype(np.float32)
+    colors = np.broadcast_to(np.array(color, np.uint8), (*share.shape, 3))
     result = pixels.copy()
     part = pixels[cut]
     if pixels.shape[2] == 3:
-        result[cut] = mixed(part, np.broadcast_to(np.uint8(color), part.shape), share)
+        result[cut] = mixed(part, colors, share)
         return result
     under = part[..., 3].astype(np.float32) / 255 * (1 - share)
     over = share + under  # (height, width): what covers after the ink has dried
-    weight = share / np.maximum(over, 1e-6)
-    colors = np.broadcast_to(np.uint8(color), (*share.shape, 3))
+    weight = (share / np.maximum(over, 1e-6)).astype(np.float32)
     result[cut] = mixed(part, colors, weight)
     result[..., 3][cut] = np.rint(over * 255).astype(np.uint8)
     return result

@@ -54,7 +54,7 @@ def tilt_of(rgb: NDArray[np.uint8]) -> float | None:
     """Return by how many degrees a picture leans clockwise, or None where nothing tells."""
     import cv2
 
-    grey = cv2.cvtColor(shrunk(rgb, _SIDE), cv2.COLOR_RGB2GRAY)
+    grey = np.asarray(cv2.cvtColor(shrunk(rgb, _SIDE), cv2.COLOR_RGB2GRAY), np.uint8)
     tilt = _tilt_of_lines(grey)
     if tilt is None:
         tilt = _tilt_of_rows(grey)

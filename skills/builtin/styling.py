@@ -59,7 +59,7 @@ def _sketch(colors: _Colors) -> _Colors:
     """Divide the greys by a blurred copy of themselves: edges stay as strokes of a pencil."""
     import cv2
 
-    grey = cv2.cvtColor(colors, cv2.COLOR_RGB2GRAY)
+    grey = np.asarray(cv2.cvtColor(colors, cv2.COLOR_RGB2GRAY), np.uint8)
     soft = _soft(grey, 0.008)
     lines = cv2.divide(grey, np.maximum(soft, 1), scale=255).astype(np.float32) / 255
     shade = 0.75 + 0.25 * np.minimum(soft.astype(np.float32) / 140, 1)
@@ -83,7 +83,7 @@ def _cartoon(colors: _Colors) -> _Colors:
     steps = np.arange(256)
     flat[..., 2] = np.clip(np.rint(steps / 28) * 28, 0, 255).astype(np.uint8)[flat[..., 2]]
     flat[..., 1] = np.clip(steps * 1.25, 0, 255).astype(np.uint8)[flat[..., 1]]
-    grey = cv2.cvtColor(colors, cv2.COLOR_RGB2GRAY)
+    grey = np.asarray(cv2.cvtColor(colors, cv2.COLOR_RGB2GRAY), np.uint8)
     fine, wide = (_soft(grey, share).astype(np.float32) for share in (0.0018, 0.006))
     dark = np.clip((wide - fine - 5) / 8, 0, 1)  # (height, width): 1 on a line
     ink = cv2.cvtColor(flat, cv2.COLOR_HSV2RGB).astype(np.float32) * (1 - 0.9 * dark[..., None])
@@ -111,7 +111,7 @@ def _sepia(colors: _Colors) -> _Colors:
     grey = cv2.cvtColor(colors, cv2.COLOR_RGB2GRAY)
     level = np.arange(256) / 255
     brown = np.stack([level**0.78, level**0.98 * 0.93, level**1.2 * 0.8], axis=1)
-    return np.rint(brown * 255).astype(np.uint8)[grey]
+    return np.asarray(np.rint(brown * 255).astype(np.uint8)[grey])
 
 
 def _vignette(colors: _Colors) -> _Colors:

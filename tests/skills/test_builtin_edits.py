@@ -51,7 +51,7 @@ def test_each_says_what_it_is_for_and_what_it_takes(name):
         ("combine", {"other": "img_1", "layout": "below"}),
         ("stylize", {"style": "sepia"}),
         ("denoise", {"strength": 1}),
-        ("replace_background", {"color": "white", "region": [0.3, 0.1, 0.7, 0.9]}),
+        ("remove_background", {"region": [0.0, 0.02, 1.0, 1.0]}),
     ],
 )
 def test_a_planner_calls_it_by_handles_and_numbers(astronaut, skill, args):
