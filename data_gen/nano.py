@@ -226,7 +226,7 @@ def _shape(plan: str) -> str:
 
 
 def make_tokenizer(folders: list[Path], out: Path, *, vocab_size: int) -> None:
-    """Learn the vocabulary from the conversations and save the processor, which names their skills."""
+    """Learn the vocabulary from the conversations; save the processor, which names their skills."""
     from llava_plus.model.dataset import read_conversations
     from llava_plus.model.processing import LMMProcessor
     from llava_plus.model.tokenizer import train_tokenizer

@@ -113,7 +113,7 @@ def make_trace(
 
 @cache
 def offline_skills() -> SkillRegistry:
-    """The skills that traces use; what is slow is remembered by content for the life of the process."""
+    """The skills that traces use; what is slow is remembered by content while the process lives."""
     known: dict[tuple[str, str, str], Any] = {}
     skills = default_registry().subset(*PLANNED)
     for name in SLOW:
@@ -123,7 +123,7 @@ def offline_skills() -> SkillRegistry:
 
 
 def truth_registry(picture: Picture) -> SkillRegistry:
-    """The skills that traces use, with a `detect` that also knows what a drawn scene's objects are."""
+    """The skills of traces, with a `detect` that also knows what a drawn scene's objects are."""
     skills = offline_skills()
     spec = skills["detect"]
     offline: Callable[..., Any] = spec.function

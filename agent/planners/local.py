@@ -181,7 +181,7 @@ def _known(processor: LMMProcessor) -> SkillRegistry:
     if gone:
         raise SetupError(
             f"This planner was trained on {', '.join(gone)}, which this version does not have."
-            " Correct \"skills\" in its processor.json, or use the version it was made with."
+            ' Correct "skills" in its processor.json, or use the version it was made with.'
         )
     return catalogue.subset(*processor.skills) if processor.skills else catalogue
 

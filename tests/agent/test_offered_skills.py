@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -132,8 +133,9 @@ def test_a_model_that_names_none_is_offered_all(watched, with_own):
     assert engine.conversation[0].text == SPARKLE
 
 
-def test_a_model_that_is_not_ours_is_offered_all(with_own):
-    planner = LocalPlanner(model=None, processor=None)
+def test_a_model_that_is_not_ours_is_offered_all(tokenizer, with_own):
+    model = LMM(tiny_config(len(tokenizer), image_token_id=0))
+    planner = LocalPlanner(model, SimpleNamespace(tokenizer=tokenizer))
     planner._engine = Watching()
     plan(planner, with_own)
     assert planner._engine.callable(with_own.skills) == {spec.name for spec in with_own.skills}
