@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from llava_plus.errors import SkillError
 from llava_plus.skills import Masks, Region, TextLines
+from llava_plus.skills.nouns import plural, singular
 from llava_plus.skills.rle import share
-from llava_plus.skills.wording import plural, singular
 
 _ALIKE = 0.75  # of letters, for words that were read a little wrong
 
