@@ -132,7 +132,7 @@ def few(monkeypatch, ask):
     one = ask("blur the old kayak", 'detect(img_1, "old kayak") ; blur(img_1, boxes_1)')
     parts = {"hand_01": [one], "grammar_0": [ask("hi there", "say(chat)")]}
     monkeypatch.setattr("llava_plus.data_gen.nano.make_parts", lambda sizes: parts)
-    return Sizes(refills=3, repeats=1, added=0, drawn=2, processes=1)
+    return Sizes(refills=3, repeats=1, grammar_copies=1, added=0, drawn=2, processes=1)
 
 
 def test_a_folder_is_written_for_each_part_with_its_copies(few, tmp_path):
