@@ -24,6 +24,7 @@ from llava_plus.agent.dialects import json as dialect
 from llava_plus.errors import LlavaPlusError
 from llava_plus.messages import Message
 from llava_plus.skills import SkillRegistry
+from llava_plus.skills.builtin.planned import PLANNED
 
 from .grammar import Grammar
 from .invented import added_requests
@@ -155,7 +156,7 @@ def make_conversations(
             continue  # an earlier turn found nothing to go on with
         skills = offline_skills() if added is None else offline_skills().merge(added)
         view = PlanView(turns=trace.turns, artifacts=trace.artifacts, skills=skills, cancel=Event())
-        yield dialect.render(view)
+        yield dialect.render(view, known=offline_skills())
 
 
 def write_data(folder: Path, sizes: Sizes, *, image_size: int) -> None:
@@ -225,14 +226,14 @@ def _shape(plan: str) -> str:
 
 
 def make_tokenizer(folders: list[Path], out: Path, *, vocab_size: int) -> None:
-    """Learn the vocabulary from the conversations and save the processor."""
+    """Learn the vocabulary from the conversations; save the processor, which names their skills."""
     from llava_plus.model.dataset import read_conversations
     from llava_plus.model.processing import LMMProcessor
     from llava_plus.model.tokenizer import train_tokenizer
 
     texts = (m.text for folder in folders for c in read_conversations(folder) for m in c)
     tokenizer = train_tokenizer(texts, vocab_size=vocab_size, boilerplate=BOILERPLATE)
-    LMMProcessor(tokenizer).save_pretrained(out)
+    LMMProcessor(tokenizer, skills=PLANNED).save_pretrained(out)
 
 
 def main() -> None:

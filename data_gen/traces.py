@@ -20,6 +20,7 @@ from llava_plus.skills import (
     default_registry,
     value_to_json,
 )
+from llava_plus.skills.builtin.planned import PLANNED
 
 from .answers import FAILED, NO_SKILL_THOUGHTS, finished, nothing, thought, without_skill
 from .pictures import Picture, ground_truth
@@ -112,9 +113,9 @@ def make_trace(
 
 @cache
 def offline_skills() -> SkillRegistry:
-    """The built-in skills; what is slow is remembered by content for the life of the process."""
+    """The skills that traces use; what is slow is remembered by content while the process lives."""
     known: dict[tuple[str, str, str], Any] = {}
-    skills = default_registry()
+    skills = default_registry().subset(*PLANNED)
     for name in SLOW:
         spec = skills[name]
         skills = _with(skills, replace(spec, function=_remembering(spec, known)))
@@ -122,7 +123,7 @@ def offline_skills() -> SkillRegistry:
 
 
 def truth_registry(picture: Picture) -> SkillRegistry:
-    """The built-in skills, with a `detect` that also knows what a drawn scene's objects are."""
+    """The skills of traces, with a `detect` that also knows what a drawn scene's objects are."""
     skills = offline_skills()
     spec = skills["detect"]
     offline: Callable[..., Any] = spec.function

@@ -20,12 +20,13 @@ from llava_plus.skills import (
     TextLines,
     default_registry,
 )
+from llava_plus.skills.builtin.planned import PLANNED
 
 PLACES = ((0.05, 0.2, 0.25, 0.5), (0.35, 0.3, 0.6, 0.8), (0.7, 0.25, 0.95, 0.6))
 
 
 def world_registry() -> SkillRegistry:
-    """The built-in signatures with results that are always the same."""
+    """The signatures that our planner learns, with results that are always the same."""
     made: dict[str, Callable[..., Any]] = {
         "detect": _detect,
         "select": _select,
@@ -36,7 +37,7 @@ def world_registry() -> SkillRegistry:
     }
     return SkillRegistry(
         replace(spec, function=made.get(spec.name, _Edit()), backend="world")
-        for spec in default_registry()
+        for spec in default_registry().subset(*PLANNED)
     )
 
 

@@ -33,6 +33,7 @@ class LMMProcessor:
         image_std: What to divide each channel by.
         tokens_per_image: How many placeholders a picture takes.
         template: The template's name.
+        skills: Names of the built-in skills that the model was trained on; none for all of them.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class LMMProcessor:
         image_std: tuple[float, ...] = (0.5, 0.5, 0.5),
         tokens_per_image: int = 4,
         template: str = "nano",
+        skills: tuple[str, ...] = (),
     ) -> None:
         if template not in TEMPLATES:
             raise ValueError(f"No template {template!r}. Known: {', '.join(sorted(TEMPLATES))}.")
@@ -53,6 +55,7 @@ class LMMProcessor:
         self.image_std = tuple(image_std)
         self.tokens_per_image = tokens_per_image
         self.template = TEMPLATES[template]
+        self.skills = tuple(skills)
         vocabulary = tokenizer.get_vocab()
         missing = [name for name in self.template.specials if name not in vocabulary]
         if missing:
@@ -138,6 +141,7 @@ class LMMProcessor:
             "image_std": self.image_std,
             "tokens_per_image": self.tokens_per_image,
             "template": self.template.name,
+            "skills": self.skills,
         }
         (Path(path) / _FILE).write_text(json.dumps(facts, indent=2) + "\n")
 

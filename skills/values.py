@@ -118,10 +118,12 @@ class Text:
 
 @dataclass(frozen=True)
 class Number:
-    """An amount, with its unit where it has one."""
+    """An amount, with its unit where it has one, shown with as many digits as mean something."""
 
     value: float
     unit: str = ""
+    _: KW_ONLY
+    digits: int = 3
     kind: ClassVar[str] = "number"
 
     def __post_init__(self) -> None:
@@ -129,7 +131,7 @@ class Number:
             raise ValueError(f"Number: wanted an amount, got {self.value}")
 
     def describe(self) -> str:
-        return f"{_plain(self.value)} {self.unit}".rstrip()
+        return f"{_plain(self.value, self.digits)} {self.unit}".rstrip()
 
     def cite(self) -> str:
         return self.describe()
@@ -154,7 +156,10 @@ class Table:
         return len(self.rows)
 
     def describe(self) -> str:
-        return shorten(self.cite())
+        if len(self) < 2 or self.columns[1:] == ("value",):
+            return shorten(self.cite())
+        rows = [", ".join(map(_plain, row)) for row in self.rows]
+        return f"{len(self)} rows of {', '.join(self.columns)}: {listed(rows, joint='; ')}"
 
     def cite(self) -> str:
         if not self.rows:
@@ -208,10 +213,11 @@ def _many(number: int, noun: str) -> str:
     return f"{number} {noun if number == 1 else noun + 's'}"
 
 
-def _plain(cell: Cell) -> str:
+def _plain(cell: Cell, digits: int = 3) -> str:
     """Write a number with no more digits than mean something."""
     if cell is None or isinstance(cell, bool):
         return {None: "unknown", True: "yes", False: "no"}[cell]
     if isinstance(cell, float):
-        return f"{cell:.0f}" if cell.is_integer() else f"{cell:.{3 if abs(cell) < 1000 else 6}g}"
+        digits = digits if abs(cell) < 1000 else max(digits, 6)
+        return f"{cell:.0f}" if cell.is_integer() else f"{cell:.{digits}g}"
     return str(cell)

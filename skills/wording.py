@@ -18,16 +18,18 @@ def shorten(text: str, words: int = WORDS, letters: int = LETTERS) -> str:
     return text if cut == text else cut.rstrip() + " …"
 
 
-def listed(items: Sequence[str], words: int = WORDS, letters: int = LETTERS) -> str:
+def listed(
+    items: Sequence[str], words: int = WORDS, letters: int = LETTERS, joint: str = ", "
+) -> str:
     """Join items with commas; what goes beyond the budget is only counted."""
     kept: list[str] = []
     for item in items:
         words -= max(len(item.split()), 1)
         letters -= len(item)
         if (words < 0 or letters < 0) and kept:
-            return f"{', '.join(kept)} … and {len(items) - len(kept)} more"
+            return f"{joint.join(kept)} … and {len(items) - len(kept)} more"
         kept.append(shorten(item))
-    return ", ".join(kept)
+    return joint.join(kept)
 
 
 def counted(number: int, noun: str) -> str:

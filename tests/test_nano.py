@@ -7,7 +7,9 @@ import pytest
 
 from llava_plus.agent import Agent, Limits, load_planner
 from llava_plus.agent.planners.local import BUNDLED
+from llava_plus.model import LMMProcessor
 from llava_plus.skills import Boxes, Points, SkillRegistry, default_registry, load_image
+from llava_plus.skills.builtin.planned import PLANNED
 
 EXAMPLES = Path(__file__).parents[1] / "ui" / "examples"
 
@@ -44,6 +46,10 @@ def test_the_weights_are_small_enough_to_ship():
     files = list((BUNDLED / "nano").iterdir())
     assert max(file.stat().st_size for file in files) <= 16e6
     assert sum(file.stat().st_size for file in files) <= 32e6
+
+
+def test_it_names_the_skills_that_it_was_trained_on():
+    assert LMMProcessor.from_pretrained(BUNDLED / "nano").skills == PLANNED
 
 
 def test_it_blurs_the_faces(ask):

@@ -7,9 +7,10 @@ Labels = Mapping[str, str]
 ENGLISH: Labels = {
     "about": (
         "Give it pictures and say what to do: it plans, calls skills and shows every step. "
-        "The bundled planner **nano** is small: it knows the skills under “Skills” and understands "
-        "short English requests. Faces, text, QR codes and barcodes are found offline; "
-        "other things you point at."
+        "The bundled planner **nano** is small: it understands short English requests and plans "
+        "with twelve of the skills under “Skills” and with yours; call the others by hand, such as "
+        "/flip img_1. Faces, text, QR codes and barcodes are found offline; other things you "
+        "point at."
     ),
     "answer_stopped": "Stopped.",
     "box": "Box",
@@ -49,7 +50,8 @@ ENGLISH: Labels = {
 CHINESE: Labels = {
     "about": (
         "上传图片并说明要做什么:它会规划、调用技能,并展示每一步。"
-        "自带的规划器 **nano** 很小:只会“技能”栏中列出的技能,主要理解简短的英文请求。"
+        "自带的规划器 **nano** 很小:主要理解简短的英文请求,"
+        "只会用“技能”栏中的十二个技能和你自己的技能;其余请手动调用,例如 /flip img_1。"
         "离线可找到人脸、文字、二维码和条形码;其他东西请直接在图上指出。"
     ),
     "answer_stopped": "已停止。",

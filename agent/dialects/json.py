@@ -42,16 +42,19 @@ When everything is done, or when no skill is needed:
 MOST_OBJECTS = 20  # opening braces that are tried before the text counts as babble
 
 
-def render(view: PlanView, *, system: SystemText = "differences") -> list[Message]:
+def render(
+    view: PlanView, *, system: SystemText = "differences", known: SkillRegistry | None = None
+) -> list[Message]:
     """Write a session as messages; a longer session begins with the messages of the shorter.
 
     Args:
         view: The session so far.
-        system: "differences" lists only what the built-in catalogue does not have (for planners
-            that were trained on it), "full" explains the format and lists every skill.
+        system: "differences" lists only how the skills differ from those that the planner knows,
+            "full" explains the format and lists every skill.
+        known: What the planner was trained on; the whole built-in catalogue if left out.
     """
     skills, shown = view.skills, Shown()
-    text = FULL + skills.prompt() if system == "full" else _differences(skills)
+    text = FULL + skills.prompt() if system == "full" else _differences(skills, known)
     messages = [Message(role="system", parts=(TextPart(text=text),))]
     for turn in view.turns:
         messages.append(_request(turn, view.artifacts, shown))
@@ -161,8 +164,8 @@ def _catalogue() -> SkillRegistry:
     return default_registry()
 
 
-def _differences(skills: SkillRegistry) -> str:
-    added, removed = skills.differences(_catalogue())
+def _differences(skills: SkillRegistry, known: SkillRegistry | None) -> str:
+    added, removed = skills.differences(_catalogue() if known is None else known)
     lines = [f"+ {spec.signature()}: {spec.description}" for spec in added]
     return "\n".join([*lines, *(f"- {name}" for name in removed)])
 

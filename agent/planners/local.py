@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from llava_plus.agent.planner import Decision, PlanView
 from llava_plus.errors import SetupError
 from llava_plus.messages import Message
 from llava_plus.model import LMM, LMMProcessor
+from llava_plus.skills import SkillRegistry, default_registry
 
 from .devices import choose_device
 from .engine import Engine, Stats
@@ -33,8 +35,9 @@ Dialect = Literal["json", "plus"]
 class LocalPlanner:
     """Plans with a local model, under a grammar that leaves only calls which can be carried out.
 
-    Work happens in one thread, one request after the other; it stops within a token when the view
-    says so.
+    A model of ours is offered the built-in skills that its processor names and those that are not
+    built in; another model is offered all. Work happens in one thread, one request after the
+    other; it stops within a token when the view says so.
 
     Args:
         model: Our `LMM`, or any image-text model of transformers.
@@ -69,6 +72,7 @@ class LocalPlanner:
         self.grammar = grammar and dialect == "json"
         self._ours = isinstance(processor, LMMProcessor)
         self.copied = self._ours if copied is None else copied
+        self._known = _known(processor) if self._ours else default_registry()
         engine = LMMEngine if self._ours else HubEngine
         self._engine: Engine = engine(model, processor, **options)
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="planner")
@@ -140,11 +144,19 @@ class LocalPlanner:
         try:
             if stop():
                 raise HaltedError
+            view = self._offered(view)
             grammar = self._grammar(view) if self.grammar else None
             text = self._engine.write(self._render(view), grammar=grammar, stop=stop, emit=emit)
             emit(self._parse(text, view))
         except BaseException as error:  # raised again where the plan is awaited
             emit(error)
+
+    def _offered(self, view: PlanView) -> PlanView:
+        """The view with the skills that the model knows, and those that are not built in."""
+        own, _ = view.skills.differences(default_registry())
+        names = {spec.name for spec in (*self._known, *own)}
+        skills = SkillRegistry(spec for spec in view.skills if spec.name in names)
+        return replace(view, skills=skills)
 
     def _grammar(self, view: PlanView) -> str:
         said = phrases_of(turn.message for turn in view.turns) if self.copied else None
@@ -153,12 +165,25 @@ class LocalPlanner:
     def _render(self, view: PlanView) -> list[Message]:
         if self.dialect == "plus":
             return plus_dialect.render(view)
-        return json_dialect.render(view, system="differences" if self._ours else "full")
+        system: json_dialect.SystemText = "differences" if self._ours else "full"
+        return json_dialect.render(view, system=system, known=self._known)
 
     def _parse(self, text: str, view: PlanView) -> Decision:
         if self.dialect == "plus":
             return plus_dialect.parse(text, view.call_ids(), view=view)
         return json_dialect.parse(text, view.call_ids())
+
+
+def _known(processor: LMMProcessor) -> SkillRegistry:
+    """The built-in skills that a model of ours was trained on."""
+    catalogue = default_registry()
+    gone = [name for name in processor.skills if name not in catalogue]
+    if gone:
+        raise SetupError(
+            f"This planner was trained on {', '.join(gone)}, which this version does not have."
+            ' Correct "skills" in its processor.json, or use the version it was made with.'
+        )
+    return catalogue.subset(*processor.skills) if processor.skills else catalogue
 
 
 def _model_type(path_or_id: str | Path) -> str:

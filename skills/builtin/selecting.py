@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
-import re
-import unicodedata
 from collections.abc import Callable
 from typing import Annotated, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from llava_plus.errors import SkillError
 from llava_plus.skills import Boxes, Masks, Region, TextLines, region_boxes, skill
 from llava_plus.skills.wording import counted, listed
 
+from . import parts
 from .layout import rows
 
 Order = Literal["left", "right", "top", "bottom", "center", "largest", "smallest"]
 
-_ALIKE = 0.75  # of letters, for words that were read a little wrong
 _WHERE = {
     "left": "from the left",
     "right": "from the right",
@@ -86,7 +82,7 @@ def _ordered(region: Region, chosen: list[int], by: Order | None) -> list[int]:
     if by is None:
         in_rows = [index for row in rows(boxes, chosen) for index in row]
         return chosen if isinstance(region, TextLines) else in_rows
-    sizes = _sizes(region)
+    sizes = parts.shares(region)
     keys: dict[str, Callable[[int], float]] = {
         "left": lambda i: middle[i, 0],
         "right": lambda i: -middle[i, 0],
@@ -99,64 +95,17 @@ def _ordered(region: Region, chosen: list[int], by: Order | None) -> list[int]:
     return sorted(chosen, key=keys[by])
 
 
-def _sizes(region: Region) -> list[float]:
-    """Return the share of the picture that each part covers."""
-    if isinstance(region, Masks):
-        return [float(region.take([i]).to_array().mean()) for i in range(len(region))]
-    if isinstance(region, TextLines):
-        return [_polygon_area(np.array(polygon)) for polygon in region.polygons]
-    return [(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in region.xyxy]
-
-
-def _polygon_area(points: NDArray[np.float64]) -> float:
-    x, y = points.T
-    return abs(float(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))) / 2
-
-
 def _called(region: Region, label: str) -> list[int]:
-    """Return what the label names: whole words first, then parts of words, then what is close."""
-    wanted = _plain(label)
-    if not wanted:
-        raise SkillError(f"select: label must be a word, got {label!r}.")
-    names = [[_plain(word) for word in words] for words in _names(region)]
-    for fits in (_has_words, _has_letters, _is_close):
-        chosen = [i for i, words in enumerate(names) if any(fits(word, wanted) for word in words)]
-        if chosen:
-            return chosen
-    said = listed([f'"{words[-1]}"' for words in _names(region) if words[-1]], words=40)
+    """Return what the label names, or say what there is instead."""
+    chosen = parts.called("select", region, label)
+    if chosen:
+        return chosen
+    said = listed([f'"{words[-1]}"' for words in parts.names(region) if words[-1]], words=40)
     there = f" There is: {said}." if said else ""
     raise SkillError(
         f"select: none of {_many(region)} is called or says {label!r}.{there} "
         "Choose by place or size, or with another label."
     )
-
-
-def _names(region: Region) -> list[tuple[str, ...]]:
-    labels = region.labels or ("",) * len(region)
-    texts = region.texts if isinstance(region, TextLines) else ("",) * len(region)
-    return [(label, text) if text else (label,) for label, text in zip(labels, texts, strict=True)]
-
-
-def _plain(text: str) -> str:
-    """Return the words of a text in small letters, without accents and signs."""
-    bare = unicodedata.normalize("NFKD", text.casefold())
-    letters = "".join(c for c in bare if not unicodedata.combining(c))
-    return " ".join(re.findall(r"\w+", letters)) or letters.strip()
-
-
-def _has_words(said: str, wanted: str) -> bool:
-    return f" {wanted} " in f" {said} " or said == wanted.removesuffix("s") != ""
-
-
-def _has_letters(said: str, wanted: str) -> bool:
-    return wanted in said or wanted.replace(" ", "") in said.replace(" ", "")
-
-
-def _is_close(said: str, wanted: str) -> bool:
-    """Compare with every run of as many words, so that one misread letter does no harm."""
-    words, length = said.split(), len(wanted.split())
-    runs = [" ".join(words[i : i + length]) for i in range(max(1, len(words) - length + 1))]
-    return any(difflib.SequenceMatcher(None, run, wanted).ratio() >= _ALIKE for run in runs)
 
 
 def _too_few(region: Region, there: int, by: Order | None, nth: int, count: int) -> str:

@@ -6,11 +6,13 @@ from llava_plus.agent.notation import HANDLE, parse_context, parse_plan, result_
 from llava_plus.data_gen.pictures import drawn_pictures
 from llava_plus.data_gen.requests import Request
 from llava_plus.skills import default_registry
+from llava_plus.skills.builtin.planned import PLANNED
 
 
 @pytest.fixture(scope="session")
 def skills():
-    return default_registry()
+    """The skills that traces are made of."""
+    return default_registry().subset(*PLANNED)
 
 
 @pytest.fixture(scope="session")

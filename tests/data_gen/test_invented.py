@@ -23,7 +23,7 @@ def sessions(invented):
     return list(added_requests([], copies=1, seed=0))
 
 
-def test_there_are_many_and_none_has_a_built_in_name(invented, skills):
+def test_there_are_many_and_none_has_the_name_of_a_skill_that_traces_use(invented, skills):
     assert len(invented) >= 150
     assert len({one.name for one in invented}) == len(invented)
     assert not {one.name for one in invented} & {spec.name for spec in skills}

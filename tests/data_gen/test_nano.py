@@ -19,6 +19,7 @@ from llava_plus.data_gen.nano import (
 from llava_plus.data_gen.requests import copied_labels, hand_requests
 from llava_plus.model import LMMProcessor
 from llava_plus.model.dataset import ConversationWriter, EncodedSet, read_conversations
+from llava_plus.skills.builtin.planned import PLANNED
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,7 @@ def test_each_request_becomes_a_conversation_about_a_picture(requests, scenes):
         assert users[-1].text.endswith(request.text)
         assert len(users) == request.context.count(">") + 1
         assert len(users[0].images) == int(request.context[0])
+        assert talk[0].text == ""  # the twelve need no list
         assert talk[-1].role == "assistant"
 
 
@@ -114,6 +116,7 @@ def test_the_boilerplate_of_calls_is_one_token_each_and_numbers_are_spelled(
     writer.close()
     make_tokenizer([tmp_path / "data"], tmp_path / "processor", vocab_size=600)
     processor = LMMProcessor.from_pretrained(tmp_path / "processor")
+    assert processor.skills == PLANNED
     for text in BOILERPLATE:
         assert len(processor.tokenizer.encode(text)) == 1, text
     encoded = EncodedSet([tmp_path / "data"], processor, longest=1000)
@@ -129,7 +132,7 @@ def few(monkeypatch, ask):
     one = ask("blur the old kayak", 'detect(img_1, "old kayak") ; blur(img_1, boxes_1)')
     parts = {"hand_01": [one], "grammar_0": [ask("hi there", "say(chat)")]}
     monkeypatch.setattr("llava_plus.data_gen.nano.make_parts", lambda sizes: parts)
-    return Sizes(refills=3, repeats=1, added=0, drawn=2, processes=1)
+    return Sizes(refills=3, repeats=1, grammar_copies=1, added=0, drawn=2, processes=1)
 
 
 def test_a_folder_is_written_for_each_part_with_its_copies(few, tmp_path):

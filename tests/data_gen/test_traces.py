@@ -18,11 +18,12 @@ from llava_plus.skills import (
     default_registry,
     skill,
 )
+from llava_plus.skills.builtin.planned import PLANNED
 
 
 def fresh_registry(picture):
     """The skills of a trace, with nothing remembered: a `detect` that knows the ground truth."""
-    skills = default_registry()
+    skills = default_registry().subset(*PLANNED)
     offline = skills["detect"].function
 
     def detect(image: Image, label: str) -> Boxes:

@@ -107,11 +107,22 @@ def test_a_prompt_begins_the_conversation_that_follows(processor):
 def test_saving_and_loading_gives_the_same_ids(processor, tmp_path):
     processor.save_pretrained(tmp_path)
     loaded = LMMProcessor.from_pretrained(tmp_path)
+    assert loaded.skills == ()
     talk = [user(picture(), "img_1 24 <|end|> hours"), ANSWER]
     for key, value in processor.encode(talk).items():
         assert np.array_equal(loaded.encode(talk)[key], value)
     assert {path.suffix for path in tmp_path.iterdir()} == {".json"}
     assert json.loads((tmp_path / "processor.json").read_text())["template"] == "nano"
+
+
+def test_the_skills_that_a_model_knows_are_kept_and_need_not_be_there(tokenizer, tmp_path):
+    LMMProcessor(tokenizer, skills=("blur", "crop")).save_pretrained(tmp_path)
+    assert LMMProcessor.from_pretrained(tmp_path).skills == ("blur", "crop")
+    file = tmp_path / "processor.json"
+    facts = json.loads(file.read_text())
+    del facts["skills"]
+    file.write_text(json.dumps(facts))
+    assert LMMProcessor.from_pretrained(tmp_path).skills == ()
 
 
 def test_a_directory_without_a_processor_is_named(tmp_path):

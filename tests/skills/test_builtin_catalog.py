@@ -7,14 +7,16 @@ import pytest
 from llava_plus.skills import Artifacts, Call, Image, Runtime, catalog_markdown, default_registry
 
 CATALOG = Path(__file__).parents[2] / "docs" / "catalog.md"
-TWELVE = (
-    *("adjust", "blur", "crop", "detect", "erase", "image_info"),
-    *("ocr", "pixelate", "read_codes", "rotate", "segment", "select"),
+THIRTY = (
+    *("add_text", "adjust", "blur", "calculate", "colors", "combine", "compare", "count", "crop"),
+    *("denoise", "describe", "detect", "draw", "enhance", "erase", "flip", "image_info", "measure"),
+    *("ocr", "pixelate", "plot", "read_codes", "remove_background", "replace_background"),
+    *("resize", "rotate", "segment", "select", "straighten", "stylize"),
 )
 
 
-def test_the_twelve_are_there():
-    assert tuple(spec.name for spec in default_registry()) == TWELVE
+def test_the_thirty_are_there():
+    assert tuple(spec.name for spec in default_registry()) == THIRTY
 
 
 def test_the_catalog_is_what_the_skills_say():
@@ -22,7 +24,7 @@ def test_the_catalog_is_what_the_skills_say():
     assert CATALOG.read_text(encoding="utf-8") == catalog_markdown(default_registry())
 
 
-@pytest.mark.parametrize("name", TWELVE)
+@pytest.mark.parametrize("name", THIRTY)
 def test_each_says_what_it_is_for_and_what_it_takes(name):
     spec = default_registry()[name]
     assert spec.doc.splitlines()[0].endswith(".")
