@@ -59,7 +59,7 @@ SLOW_CALLS = {"segment(": 8, "ocr(": 8, "erase(": 4}
 class Sizes:
     """How much of what the data holds; the recipe's ``data``."""
 
-    refills: int = 12  # copies of a hand's conversation that names a thing, about other things
+    refills: int = 8  # copies of a hand's conversation that names a thing, about other things
     repeats: int = 4  # copies of the others, typed differently
     grammar: int = 6000
     grammar_copies: int = 3

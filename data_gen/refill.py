@@ -3,25 +3,25 @@
 A conversation was made by running skills. Its copies here say what running them again would give:
 the ground truth of a drawn scene finds its objects under whatever name is asked for, and no edit
 reads what a region is called. So a name is exchanged everywhere at once, in the request, in the
-calls and in what came back.
+calls and in what came back. What people say beside a request is put before or after it.
 """
 
 import random
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 from llava_plus.messages import Conversation, Message, TextPart
 from llava_plus.skills.nouns import singular
 
-from .nouns import COMMON, Nouns, several
+from .nouns import COMMON, FOLDER, Nouns, several
 
 LABEL = re.compile(r'"label":" ([^"]+)"')
 DEGREES = re.compile(r'"degrees":-?([0-9]+)\b')
 ANGLES = ("5", "7", "8", "10", "12", "15", "18", "20", "25", "30", "35", "40", "45", "60", "75")
-
-
 BYSTANDERS = 0.4  # share of copies in which the other things of a request change too
+ASIDES = 0.2  # share of copies in which something else is said beside the request
 
 
 def named(conversation: Conversation) -> tuple[str, ...]:
@@ -51,8 +51,32 @@ def refilled(conversation: Conversation, nouns: Nouns, rng: random.Random) -> li
                 swaps[word] = noun.one if word in nouns.names else noun.many
     swaps |= _angles(conversation, rng)
     messages = [_swapped(message, swaps) for message in conversation]
+    if rng.random() < ASIDES:
+        messages[last] = _with_aside(messages[last], nouns, rng)
     messages[last] = _retyped(messages[last], named(messages), rng)
     return messages
+
+
+@cache
+def asides() -> tuple[tuple[str, str], ...]:
+    """What people say beside a request: whether it stands "before" or "after", and the words."""
+    lines = (FOLDER / "asides.tsv").read_text(encoding="utf-8").splitlines()
+    return tuple((place, words) for place, words in (line.split("\t") for line in lines))
+
+
+def _with_aside(message: Message, nouns: Nouns, rng: random.Random) -> Message:
+    place, words = rng.choice(asides())
+    noun = nouns.draw(rng)
+    words = _articles(
+        words.replace("{s}", noun.many).replace("{}", noun.one), (noun.one, noun.many)
+    )
+    *before, request = message.parts
+    assert isinstance(request, TextPart)
+    if place == "before":
+        text = f"{words} {request.text}"
+    else:
+        text = request.text.rstrip() + ("" if words[0] in ",." else " ") + words
+    return replace(message, parts=(*before, TextPart(text=text)))
 
 
 def _angles(conversation: Conversation, rng: random.Random) -> dict[str, str]:
