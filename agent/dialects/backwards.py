@@ -1,15 +1,27 @@
 """Our calls as calls of LLaVA-Plus's API; the other way round is `with_original_names`."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from pydantic import JsonValue
 
+from llava_plus.agent.planner import PlanView
+from llava_plus.agent.trace import Turn
 from llava_plus.errors import SkillError
 from llava_plus.skills import Artifacts, Boxes, Call, Masks, Points
 from llava_plus.skills.apis import BY_NAME
 
 Args = dict[str, JsonValue]
 Original = tuple[str, Args] | None  # the API's name and parameters
+
+
+def in_original_names(view: PlanView) -> PlanView:
+    """Put all calls of a session into the API's names, for `plus.render` and its models.
+
+    Raises:
+        SkillError: A call does what no API of the original does.
+    """
+    return replace(view, turns=tuple(_turn(turn, view.artifacts) for turn in view.turns))
 
 
 def original_call(call: Call, artifacts: Artifacts) -> Call:
@@ -31,6 +43,14 @@ def original_call(call: Call, artifacts: Artifacts) -> Call:
         )
     name, params = found
     return call.model_copy(update={"skill": name, "args": image | params})
+
+
+def _turn(turn: Turn, artifacts: Artifacts) -> Turn:
+    steps = []
+    for step in turn.steps:
+        calls = tuple(original_call(call, artifacts) for call in step.actions)
+        steps.append(step.model_copy(update={"actions": calls}))
+    return turn.model_copy(update={"steps": tuple(steps)})
 
 
 def _detect(given: Args, artifacts: Artifacts) -> Original:

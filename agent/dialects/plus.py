@@ -1,15 +1,14 @@
 """LLaVA-Plus's dialect, byte for byte: emoji inside the quotes, observations as Python dicts.
 
 It knows no handles: results are numbers in the text, and a call without "image" means the newest
-picture. Pictures that skills make are not shown to the planner. `renamed` puts our own calls into
-the original's names; `with_original_names` of the skills answers those names.
+picture. Pictures that skills make are not shown to the planner. `with_original_names` answers the
+original's API names with our skills; `in_original_names` puts calls of ours into those names.
 """
 
 import ast
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import JsonValue
@@ -24,6 +23,7 @@ from llava_plus.skills import (
     Image,
     Masks,
     Number,
+    Observation,
     Points,
     SkillRegistry,
     Table,
@@ -35,7 +35,6 @@ from llava_plus.skills import (
 )
 from llava_plus.skills.apis import BY_NAME
 
-from .backwards import original_call
 from .stream import ACTIONS, THOUGHTS, VALUE
 
 Wording = Literal["served", "script"]
@@ -48,7 +47,7 @@ SPOKEN = re.compile(f"{THOUGHTS}(.*){ACTIONS}(.*){VALUE}(.*)", re.DOTALL)
 FILLER = "I will use {} to help to answer the question. Please wait for a moment."
 WANTED = f'Wanted {THOUGHTS} … {ACTIONS} [{{"API_name": "…", "API_params": {{…}}}}] {VALUE} …'
 LONGEST = 20_000  # characters of actions that are read at all
-MASKED = ("inpainting", "mask")  # what the original's server adds to a call, its models never
+FILLED = ("inpainting", "mask")  # API and parameter that the original's server adds by itself
 
 
 def render(view: PlanView, *, wording: Wording = "served") -> list[Message]:
@@ -75,26 +74,6 @@ def render(view: PlanView, *, wording: Wording = "served") -> list[Message]:
     return messages
 
 
-def renamed(view: PlanView) -> PlanView:
-    """Put all calls into the original's API names, for a planner that knows no others.
-
-    Raises:
-        SkillError: A call does what no API of the original does.
-    """
-    turns = []
-    for turn in view.turns:
-        steps = [
-            step.model_copy(
-                update={
-                    "actions": tuple(original_call(one, view.artifacts) for one in step.actions)
-                }
-            )
-            for step in turn.steps
-        ]
-        turns.append(turn.model_copy(update={"steps": tuple(steps)}))
-    return replace(view, turns=tuple(turns))
-
-
 def write(decision: Decision, *, newest: str = "") -> str:
     """Write what a planner says in one step; an "image" that is the newest is left out."""
     actions = [
@@ -103,7 +82,7 @@ def write(decision: Decision, *, newest: str = "") -> str:
             "API_params": {
                 name: value
                 for name, value in call.args.items()
-                if (name, value) != ("image", newest) and (call.skill, name) != MASKED
+                if (name, value) != ("image", newest) and (call.skill, name) != FILLED
             },
         }
         for call in decision.calls
@@ -157,6 +136,12 @@ def output(
         value = region_boxes(value)
     found: dict[str, Any] = _rounded(OUTPUTS[type(value)](value))
     return found or {"message": f"The {_shown(name)} has processed the image."}
+
+
+def told(call: Call, seen: Observation, value: Value | None, wording: Wording) -> str:
+    """Return what came of a call in the words that introduce it, without the question after it."""
+    found = output(call.skill, value, seen.text, call.args)
+    return OUTPUT[wording].format(_shown(call.skill), found)
 
 
 def _shown(name: str) -> str:
@@ -218,8 +203,7 @@ def _told(step: Step, turn: Turn, artifacts: Artifacts, wording: Wording) -> Mes
     lines = []
     for call, seen in zip(step.actions, step.observations, strict=True):
         value = artifacts[seen.handle].value if seen.handle else None
-        found = output(call.skill, value, seen.text, call.args)
-        lines.append(OUTPUT[wording].format(_shown(call.skill), found))
+        lines.append(told(call, seen, value, wording))
     pointers = _pointers(turn, artifacts, wording) if wording == "served" else ""
     text = "\n".join(lines) + QUESTION[wording].format(f"{turn.message}{pointers}")
     return Message(role="observation", parts=(TextPart(text=text),))
@@ -268,7 +252,7 @@ def _with_image(
         return params
     if name in BY_NAME:  # what the original leaves out, whatever its models write
         params = {k: v for k, v in params.items() if k != "image" or v in list(view.artifacts)}
-    if (name, "mask") == MASKED and (outlines := view.artifacts.handles("masks")):
+    if (name, "mask") == FILLED and (outlines := view.artifacts.handles("masks")):
         params = {**params, "mask": outlines[-1]}
     pictures = view.artifacts.handles("image")
     return {"image": pictures[-1], **params} if pictures else params
