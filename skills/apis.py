@@ -88,20 +88,20 @@ APIS = (
         model="ControlNet",
     ),
     Api(
-        names=("sd", "stable-diffusion"),
+        names=("stable-diffusion", "sd"),
         parameters=("prompt",),
         does="draws a picture after a prompt",
         model="Stable Diffusion",
     ),
     Api(
-        names=("ip2p", "instruct-pix2pix"),
+        names=("instruct-pix2pix", "ip2p"),
         parameters=("prompt",),
         does="edits a picture as a prompt says",
         model="InstructPix2Pix",
     ),
     Api(names=("seem",), does="outlines what a reference picture marks", model="SEEM"),
     Api(
-        names=("semantic_sam", "semantic-sam"),
+        names=("semantic-sam", "semantic_sam"),
         parameters=("point", "boxes"),
         does="gives outlines of several sizes around a point",
         model="Semantic-SAM",

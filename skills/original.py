@@ -176,11 +176,10 @@ MADE: dict[str, Callable[[SkillRegistry], Callable[..., Any]]] = {
 
 
 def _not_here(api: Api, what: str) -> SkillError:
-    name = api.names[0]
     return SkillError(
-        f"{name}: in LLaVA-Plus {api.model} {api.does}; nothing that is installed {what}. The "
-        "planned model tier would. Until then a file of one's own skills, given with --skills, can "
-        f"bring a skill with aliases=[{name!r}]. Do without it, or answer."
+        f"{api.names[0]}: {api.does}, in LLaVA-Plus with {api.model}; nothing that is installed "
+        f"{what}. The planned model tier would. Until then a file of one's own skills, given with "
+        f"--skills, can bring a skill with aliases={list(api.names)}. Do without it, or answer."
     )
 
 

@@ -3,7 +3,7 @@
 import copy
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -69,11 +69,11 @@ class Recorded:
         return item
 
 
-def read_recorded(path: str | Path) -> Iterator[Recorded]:
+def read_items(path: str | Path) -> list[Any]:
     """Read a file of conversations: a list of items, one item, or an item in each line.
 
     Raises:
-        SetupError: The file or the conversation that comes next cannot be read.
+        SetupError: The file cannot be read, or is not JSON.
     """
     path = Path(path)
     try:
@@ -81,11 +81,13 @@ def read_recorded(path: str | Path) -> Iterator[Recorded]:
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not text in UTF-8"
         raise SetupError(f"Cannot read {str(path)!r}: {why}. {WANTED}") from error
-    for number, item in enumerate(_items(text, path), 1):
-        try:
-            yield recorded(item)
-        except SetupError as error:
-            raise SetupError(f"{path.name}, conversation {number}: {error}") from error
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        lines = [line for line in text.splitlines() if line.strip()]
+        return [_line(line, path) for line in lines or [text]]
+    conversation = isinstance(found, list) and found and isinstance(found[0], list)
+    return found if isinstance(found, list) and not conversation else [found]
 
 
 def recorded(item: Any) -> Recorded:
@@ -111,21 +113,11 @@ def recorded(item: Any) -> Recorded:
     return Recorded(item=item, turns=tuple(turns))
 
 
-def _items(text: str, path: Path) -> list[Any]:
+def _line(line: str, path: Path) -> Any:
     try:
-        found = json.loads(text)
-    except ValueError as whole:
-        lines = [line for line in text.splitlines() if line.strip()]
-        try:
-            return [json.loads(line) for line in lines if len(lines) > 1 or _refuse(whole)]
-        except ValueError as error:
-            raise SetupError(f"{path.name} is not JSON: {whole}. {WANTED}") from error
-    conversation = isinstance(found, list) and found and isinstance(found[0], list)
-    return found if isinstance(found, list) and not conversation else [found]
-
-
-def _refuse(error: ValueError) -> bool:
-    raise error
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise SetupError(f"{path.name} is not JSON: {error}. {WANTED}") from error
 
 
 def _messages(item: Any) -> list[Any]:
@@ -218,4 +210,4 @@ def _called(spoken: Sequence[tuple[str, str]], index: int) -> str:
 
 
 def _result(text: str) -> bool:
-    return RESULT.match(text) is not None
+    return RESULT.match(text) is not None and "\n\n" in text

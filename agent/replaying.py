@@ -10,8 +10,9 @@ from llava_plus.skills.images import Source
 
 from .agent import Agent
 from .dialects import plus
+from .graph import Limits
 from .planner import Decision, PlannerError, PlanView
-from .recorded import Recorded, RecordedTurn
+from .recordings import Recorded, RecordedTurn
 from .trace import Trace
 
 
@@ -75,7 +76,7 @@ def replay(
     is not installed, or parameters that cannot be honoured, give a result that says so.
 
     Args:
-        recorded: See `read_recorded` and `recorded`.
+        recorded: See `recorded`; `read_items` reads files.
         image: The picture that the conversation begins with.
         skills: Those to run; the built-in ones if left out. API names are added.
 
@@ -86,7 +87,7 @@ def replay(
         raise SetupError("The conversation begins with a picture. Give that picture.")
     planner = RecordedPlanner(recorded.turns)
     registry = with_original_names(default_registry() if skills is None else skills)
-    session = Agent(planner, registry).session()
+    session = Agent(planner, registry, limits=Limits(seconds=None)).session()
     for number, turn in enumerate(recorded.turns):
         session.run_sync(turn.message, () if number or image is None else (image,))
     trace = session.trace
