@@ -148,7 +148,7 @@ def _spoken(entry: Any, number: int) -> tuple[str, str]:
     roles = {"human": "human", "user": "human", "gpt": "gpt", "assistant": "gpt"}
     if who.lower() not in roles or not isinstance(text, str):
         raise SetupError(f"Message {number} is {str(entry)[:80]!r}. {WANTED}")
-    return roles[who.lower()], text
+    return roles[who.lower()], text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _written(entry: dict[str, Any]) -> str:

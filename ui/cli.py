@@ -1,4 +1,4 @@
-"""The command line: ``llava-plus ui``, ``chat``, ``run``, ``replay``, ``skills`` and ``sessions``."""
+"""The command line: ``llava-plus ui``, ``chat``, ``run``, ``replay``, ``skills``, ``sessions``."""
 
 import asyncio
 import sys

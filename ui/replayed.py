@@ -1,4 +1,4 @@
-"""``llava-plus replay``: a conversation of LLaVA-Plus, its calls run by the skills that are here."""
+"""``llava-plus replay``: a conversation of LLaVA-Plus, its calls run by our skills."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ def replay_item(
     except SetupError as error:
         raise SetupError(f"{file.name}, conversation {number}: {error}") from error
     if out is not None:
-        out.write_text(json.dumps(done.item, ensure_ascii=False) + "\n", encoding="utf-8")
+        _write(out, json.dumps(done.item) + "\n")
     return done
 
 
@@ -48,6 +48,15 @@ def show_replay(done: Replay, console: Console) -> None:
         say(console, f"  now:  {_head(result.now)}", "" if result.ok else "red")
         if not result.same:
             say(console, f"  then: {_head(result.before)}", "dim")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SetupError(
+            f"Cannot write {str(path)!r}: {error.strerror}. Choose another."
+        ) from error
 
 
 def _head(text: str) -> str:
