@@ -50,20 +50,26 @@ def _spec_of(api: Api, names: Sequence[str], skills: SkillRegistry) -> SkillSpec
     """Declare what stands for an API under some of its names; the backend says what answers."""
     there = all(name in skills for name in api.skills)
     make = MADE.get(api.names[0]) if there else None
-    spec = spec_of(_absent(api) if make is None else make(skills))
-    assert spec is not None
-    version = "+".join(skills[name].version for name in api.skills) if there else ""
+    behind = [skills[name] for name in api.skills] if there else []
+    spec = _absent(api) if make is None else make(skills)
     return replace(
         spec,
         name=names[0],
         aliases=tuple(names[1:]),
         backend="not installed" if make is None else "+".join(api.skills),
-        version=version or spec.version,
+        version="+".join(one.version for one in behind) or spec.version,
+        approval=any(one.approval for one in behind),
         cache=False,  # what answers may change without this
     )
 
 
-def _detection(skills: SkillRegistry) -> Callable[..., Boxes]:
+def _declared(function: Callable[..., Any]) -> SkillSpec:
+    spec = spec_of(function)
+    assert spec is not None
+    return spec
+
+
+def _detection(skills: SkillRegistry) -> SkillSpec:
     @skill(time_limit=120)
     def grounding_dino(
         image: Image,
@@ -75,10 +81,10 @@ def _detection(skills: SkillRegistry) -> Callable[..., Boxes]:
         """Find what the phrases of a caption name; " . " stands between them."""
         return _found(skills, image, caption, box_threshold, text_threshold)
 
-    return grounding_dino
+    return _declared(grounding_dino)
 
 
-def _detection_outlined(skills: SkillRegistry) -> Callable[..., Masks]:
+def _detection_outlined(skills: SkillRegistry) -> SkillSpec:
     @skill(time_limit=180)
     def grounded_sam(
         image: Image,
@@ -94,10 +100,10 @@ def _detection_outlined(skills: SkillRegistry) -> Callable[..., Masks]:
         masks: Masks = _run(skills, "segment", image=image, prompt=boxes)
         return masks
 
-    return grounded_sam
+    return _declared(grounded_sam)
 
 
-def _outlines(skills: SkillRegistry) -> Callable[..., Masks]:
+def _outlines(skills: SkillRegistry) -> SkillSpec:
     @skill(time_limit=120)
     def sam(
         image: Image,
@@ -116,15 +122,15 @@ def _outlines(skills: SkillRegistry) -> Callable[..., Masks]:
         found = [_run(skills, "segment", image=image, prompt=prompt) for prompt in prompts]
         return Masks(tuple(rle for masks in found for rle in masks.rles))
 
-    return sam
+    return _declared(sam)
 
 
-def _reading(skills: SkillRegistry) -> Callable[..., Any]:
+def _reading(skills: SkillRegistry) -> SkillSpec:
     """Return our own skill: it needs no more than the original's, the picture."""
-    return skills["ocr"].function
+    return skills["ocr"]
 
 
-def _filling(skills: SkillRegistry) -> Callable[..., Image]:
+def _filling(skills: SkillRegistry) -> SkillSpec:
     @skill(time_limit=120)
     def inpainting(image: Image, mask: Masks, *, prompt: str = "") -> Image:
         """Fill the first of the outlines found last, from what surrounds it: no prompt is painted.
@@ -141,10 +147,10 @@ def _filling(skills: SkillRegistry) -> Callable[..., Image]:
         edited: Image = _run(skills, "erase", image=image, region=mask.take([0]))
         return edited
 
-    return inpainting
+    return _declared(inpainting)
 
 
-def _absent(api: Api) -> Callable[..., Text]:
+def _absent(api: Api) -> SkillSpec:
     """Make a skill that takes all that such an API takes, and says what would answer it."""
 
     @skill(time_limit=5)
@@ -163,10 +169,10 @@ def _absent(api: Api) -> Callable[..., Text]:
         """Stand for a tool of LLaVA-Plus that is not installed."""
         raise _not_here(api, "does it")
 
-    return absent
+    return _declared(absent)
 
 
-MADE: dict[str, Callable[[SkillRegistry], Callable[..., Any]]] = {
+MADE: dict[str, Callable[[SkillRegistry], SkillSpec]] = {
     "grounding_dino": _detection,
     "grounding_dino+sam": _detection_outlined,
     "sam": _outlines,

@@ -1,6 +1,9 @@
 """LLaVA-Plus's API names in front of small skills of ours."""
 
 import asyncio
+import re
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,6 +94,17 @@ def test_every_name_of_the_original_is_known():
     assert {name for api in APIS for name in api.names} == NAMES
     known = with_original_names(default_registry())
     assert all(name in known for name in NAMES)
+
+
+def test_the_documentation_names_each_with_what_answers_it():
+    page = Path(__file__).parents[2] / "docs" / "compatibility.md"
+    table = page.read_text().partition("## Traces")[0].splitlines()
+    rows = [line.split("|") for line in table if line.startswith("| `")]
+    told = {name: row[3] for row in rows for name in re.findall("`([^`]+)`", row[1])}
+    for api in APIS:
+        for name in api.names:
+            answering = re.findall("`([a-z_]+)`", told[name])
+            assert answering == list(api.skills), name
 
 
 def test_our_own_skills_stay_as_they_are():
@@ -201,6 +215,18 @@ def test_a_skill_that_bears_an_apis_name_answers_it():
     skills = SkillRegistry([*OURS, *SkillRegistry([blip2])])
     assert ask("blip2", {}, skills)[1] == ask("instruct-pix2pix", {}, skills)[1] == Text("a dog")
     assert "nothing that is installed" in ask("ip2p", {"prompt": "x"}, skills)[0].text
+
+
+def test_what_a_person_must_allow_needs_that_under_the_originals_name():
+    careful = replace(OURS["erase"], approval=True)
+    known = with_original_names(SkillRegistry([careful, OURS["segment"]]))
+    assert known["inpainting"].approval
+    assert not known["sam"].approval
+
+
+def test_what_stands_in_for_a_skill_stands_in_under_the_originals_name():
+    other = replace(OURS["ocr"], function=lambda image: TextLines((), ()))
+    assert ask("easyocr", {}, SkillRegistry([other]))[1].texts == ()
 
 
 def test_a_name_without_its_skill_says_so():
