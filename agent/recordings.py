@@ -84,7 +84,7 @@ def read_items(path: str | Path) -> list[Any]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        lines = [line for line in text.splitlines() if line.strip()]
+        lines = [line for line in text.split("\n") if line.strip()]
         return [_line(line, path) for line in lines or [text]]
     conversation = isinstance(found, list) and found and isinstance(found[0], list)
     return found if isinstance(found, list) and not conversation else [found]

@@ -204,12 +204,13 @@ def test_what_cannot_be_replayed_is_refused_before_anything_runs(content, said):
         (json.dumps(item()), 1),
         (json.dumps([["USER", "a"], ["ASSISTANT", "b"]]), 1),
         (f"{json.dumps(item())}\n\n{json.dumps(item())}\n", 2),
+        (f'{json.dumps(item())}\r\n["a \u2028 line"]\n', 2),
         ("[]", 0),
     ],
 )
 def test_files_hold_a_list_or_one_or_a_line_each(content, number, tmp_path):
     path = tmp_path / "data.json"
-    path.write_text(content)
+    path.write_text(content, encoding="utf-8")
     assert len(read_items(path)) == number
 
 
