@@ -16,6 +16,8 @@ from .graph import Limits
 from .home import StoreError, data_home
 from .loading import load_planner
 from .planner import Decision, Planner, PlannerError, PlanView
+from .recordings import Recorded, read_items, recorded
+from .replaying import Replay, replay
 from .scripted import ScriptedPlanner
 from .session import Session
 from .sessions import Retention, SessionInfo, SessionStore
@@ -37,6 +39,8 @@ __all__ = [
     "Planner",
     "PlannerError",
     "Reason",
+    "Recorded",
+    "Replay",
     "Retention",
     "ScriptedPlanner",
     "Session",
@@ -51,5 +55,8 @@ __all__ = [
     "data_home",
     "load_planner",
     "parse_call",
+    "read_items",
+    "recorded",
+    "replay",
     "write_call",
 ]

@@ -4,6 +4,7 @@ from .calls import Call, Observation
 from .decorator import skill
 from .images import IMAGE_SUFFIXES, load_image
 from .journal import Ended, Journal
+from .original import with_original_names
 from .pixels import Image
 from .regions import Boxes, Masks, Region, TextLines, region_boxes, region_mask
 from .registry import SkillRegistry, catalog_markdown, default_registry
@@ -48,4 +49,5 @@ __all__ = [
     "skill",
     "value_from_json",
     "value_to_json",
+    "with_original_names",
 ]

@@ -1,4 +1,4 @@
-"""The command line: ``llava-plus ui``, ``chat``, ``run``, ``skills`` and ``sessions``."""
+"""The command line: ``llava-plus ui``, ``chat``, ``run``, ``replay``, ``skills``, ``sessions``."""
 
 import asyncio
 import sys
@@ -173,6 +173,29 @@ def run(
             say(Console(), f"saved {saved}", "dim")
     if not result.observation.ok:
         say(Console(stderr=True), result.observation.text, "red")
+        raise typer.Exit(UNFINISHED)
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="LLaVA-Plus's training data or server log.")],
+    image: Annotated[Path | None, typer.Option(help="The picture of the conversation.")] = None,
+    number: Annotated[int, typer.Option(help="Which conversation of the file.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File for it with the new results.")
+    ] = None,
+    json: AsJson = False,
+    skills: SkillFiles = None,
+) -> None:
+    """Run the calls of a LLaVA-Plus conversation with these skills."""
+    from .replayed import replay_item, show_replay
+
+    done = replay_item(file, number, image, _registry(skills), out)
+    if json:
+        sys.stdout.write(done.trace.to_json() + "\n")
+    else:
+        show_replay(done, Console())
+    if not all(result.ok for result in done.results):
         raise typer.Exit(UNFINISHED)
 
 

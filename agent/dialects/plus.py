@@ -1,13 +1,14 @@
 """LLaVA-Plus's dialect, byte for byte: emoji inside the quotes, observations as Python dicts.
 
 It knows no handles: results are numbers in the text, and a call without "image" means the newest
-picture. Pictures that skills make are not shown to the planner.
+picture. Pictures that skills make are not shown to the planner. `with_original_names` answers the
+original's API names with our skills; `in_original_names` puts calls of ours into those names.
 """
 
 import ast
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import JsonValue
@@ -22,6 +23,7 @@ from llava_plus.skills import (
     Image,
     Masks,
     Number,
+    Observation,
     Points,
     SkillRegistry,
     Table,
@@ -31,6 +33,7 @@ from llava_plus.skills import (
     Value,
     region_boxes,
 )
+from llava_plus.skills.apis import BY_NAME
 
 from .stream import ACTIONS, THOUGHTS, VALUE
 
@@ -44,6 +47,7 @@ SPOKEN = re.compile(f"{THOUGHTS}(.*){ACTIONS}(.*){VALUE}(.*)", re.DOTALL)
 FILLER = "I will use {} to help to answer the question. Please wait for a moment."
 WANTED = f'Wanted {THOUGHTS} … {ACTIONS} [{{"API_name": "…", "API_params": {{…}}}}] {VALUE} …'
 LONGEST = 20_000  # characters of actions that are read at all
+FILLED = ("inpainting", "mask")  # API and parameter that the original's server adds by itself
 
 
 def render(view: PlanView, *, wording: Wording = "served") -> list[Message]:
@@ -51,20 +55,22 @@ def render(view: PlanView, *, wording: Wording = "served") -> list[Message]:
 
     Args:
         view: The session so far.
-        wording: How results are introduced: "served" as the original's web server put it, "script"
-            as its training data does.
+        wording: "served" as the original's web server put it: results introduced in its words, a
+            marked box two lines below the request and again with the result, no line break after
+            what the planner said. "script" as its training data has it.
     """
     messages: list[Message] = []
     newest = ""
     for turn in view.turns:
         newest = turn.images[-1] if turn.images else newest
-        messages.append(_request(turn, view.artifacts))
+        messages.append(_request(turn, view.artifacts, wording))
         for step in turn.steps:
             messages += _step(step, turn, view.artifacts, newest, wording)
             made = [seen.handle for seen in step.observations if seen.kind == "image"]
             newest = next((handle for handle in reversed(made) if handle), newest)
         if turn.reason != "running" and messages[-1].role != "assistant":
-            messages.append(_said(write(Decision(answer=turn.answer)), supervised=False))
+            text = _spoken(Decision(answer=turn.answer), wording)
+            messages.append(_said(text, supervised=False))
     return messages
 
 
@@ -73,7 +79,11 @@ def write(decision: Decision, *, newest: str = "") -> str:
     actions = [
         {
             "API_name": call.skill,
-            "API_params": {k: v for k, v in call.args.items() if (k, v) != ("image", newest)},
+            "API_params": {
+                name: value
+                for name, value in call.args.items()
+                if (name, value) != ("image", newest) and (call.skill, name) != FILLED
+            },
         }
         for call in decision.calls
     ]
@@ -89,7 +99,8 @@ def parse(text: str, ids: Iterator[str], *, view: PlanView | None = None) -> Dec
     Args:
         text: The raw output.
         ids: Where the ids of the calls come from.
-        view: The session; with it, a call without "image" gets the newest picture.
+        view: The session; with it, a call without "image" gets the newest picture, one of the
+            original's APIs also where "image" is no handle, and inpainting the newest outlines.
     """
     spoken = SPOKEN.search(text)
     if spoken is None:
@@ -104,32 +115,61 @@ def parse(text: str, ids: Iterator[str], *, view: PlanView | None = None) -> Dec
     return Decision(thought=thought, answer=value)
 
 
-def output(name: str, value: Value | None, text: str = "") -> dict[str, Any]:
+def output(
+    name: str, value: Value | None, text: str = "", args: Mapping[str, JsonValue] | None = None
+) -> dict[str, Any]:
     """Return what the original would have put into the prompt: numbers rounded to 2 decimals.
 
     Args:
         name: What the planner called the skill.
         value: What came of it, None where it failed.
         text: What went wrong.
+        args: Those of the call.
     """
     if value is None:
         return {"text": text, "error_code": 1}
     if isinstance(value, TextLines) and name == "easyocr":
         return {"texts": list(value.texts)}
+    if name == "sam" and args and args.get("boxes") is not None:  # it gives them back as they came
+        return {"boxes": _rounded(args["boxes"])}
+    if isinstance(value, Masks) and name in BY_NAME and "caption" in BY_NAME[name].parameters:
+        value = region_boxes(value)
     found: dict[str, Any] = _rounded(OUTPUTS[type(value)](value))
-    return found or {"message": f"The {name} has processed the image."}
+    return found or {"message": f"The {_shown(name)} has processed the image."}
 
 
-def _request(turn: Turn, artifacts: Artifacts) -> Message:
+def told(call: Call, seen: Observation, value: Value | None, wording: Wording) -> str:
+    """Return what came of a call in the words that introduce it, without the question after it."""
+    found = output(call.skill, value, seen.text, call.args)
+    return OUTPUT[wording].format(_shown(call.skill), found)
+
+
+def _shown(name: str) -> str:
+    """Return how the original's server introduces what a tool gave."""
+    return (name in BY_NAME and BY_NAME[name].shown) or name
+
+
+def _spoken(decision: Decision, wording: Wording, newest: str = "") -> str:
+    text = write(decision, newest=newest)
+    return text.strip() if wording == "served" else text
+
+
+def _request(turn: Turn, artifacts: Artifacts, wording: Wording) -> Message:
     pictures = [artifacts[handle].value for handle in turn.images]
     parts: list[TextPart | ImagePart] = [
         ImagePart(pixels=value.rgb(), digest=value.digest)
         for value in pictures
         if isinstance(value, Image)
     ]
-    text = "".join(_pointer(artifacts[handle].value) for handle in turn.pointers)
     start = "\n" if parts else ""
-    return Message(role="user", parts=(*parts, TextPart(text=f"{start}{turn.message}{text}")))
+    text = turn.message + _pointers(turn, artifacts, wording)
+    return Message(role="user", parts=(*parts, TextPart(text=f"{start}{text}")))
+
+
+def _pointers(turn: Turn, artifacts: Artifacts, wording: Wording) -> str:
+    """Write where a person pointed; beside a new picture the server leaves a line free."""
+    text = "".join(_pointer(artifacts[handle].value) for handle in turn.pointers)
+    return f"\n{text}" if text and turn.images and wording == "served" else text
 
 
 def _pointer(value: Value) -> str:
@@ -146,7 +186,7 @@ def _step(
     taught = turn.by == "planner"
     if step.actions:
         decision = Decision(thought=step.thought, calls=step.actions)
-        yield _said(write(decision, newest=newest), supervised=taught)
+        yield _said(_spoken(decision, wording, newest), supervised=taught)
         yield _told(step, turn, artifacts, wording)
     elif step.raw:
         yield _said(step.raw, supervised=False)
@@ -155,16 +195,17 @@ def _step(
     else:
         answer = turn.answer if step.answer is None else step.answer
         decision = Decision(thought=step.thought, answer=answer)
-        yield _said(write(decision), supervised=taught and step.answer is not None)
+        learned = taught and step.answer is not None
+        yield _said(_spoken(decision, wording), supervised=learned)
 
 
 def _told(step: Step, turn: Turn, artifacts: Artifacts, wording: Wording) -> Message:
     lines = []
     for call, seen in zip(step.actions, step.observations, strict=True):
         value = artifacts[seen.handle].value if seen.handle else None
-        found = output(call.skill, value, seen.text)
-        lines.append(OUTPUT[wording].format(call.skill, found))
-    text = "\n".join(lines) + QUESTION[wording].format(turn.message)
+        lines.append(told(call, seen, value, wording))
+    pointers = _pointers(turn, artifacts, wording) if wording == "served" else ""
+    text = "\n".join(lines) + QUESTION[wording].format(f"{turn.message}{pointers}")
     return Message(role="observation", parts=(TextPart(text=text),))
 
 
@@ -207,8 +248,12 @@ def _calls(actions: list[Any], ids: Iterator[str], view: PlanView | None) -> Ite
 def _with_image(
     name: str, params: dict[str, JsonValue], view: PlanView | None
 ) -> dict[str, JsonValue]:
-    if view is None or "image" in params or not _takes_image(name, view.skills):
+    if view is None or not _takes_image(name, view.skills):
         return params
+    if name in BY_NAME:  # what the original leaves out, whatever its models write
+        params = {k: v for k, v in params.items() if k != "image" or v in list(view.artifacts)}
+    if (name, "mask") == FILLED and (outlines := view.artifacts.handles("masks")):
+        params = {**params, "mask": outlines[-1]}
     pictures = view.artifacts.handles("image")
     return {"image": pictures[-1], **params} if pictures else params
 
@@ -230,8 +275,8 @@ OUTPUTS: dict[type, Callable[[Any], dict[str, Any]]] = {
     Masks: _boxes,
     Points: lambda value: {"points": value.xy},
     TextLines: lambda value: {
-        "texts": value.texts,
         "boxes": region_boxes(value).xyxy,
+        "texts": value.texts,
         "scores": value.scores,
     },
     Tags: lambda value: {"tags": ", ".join(value.names)},

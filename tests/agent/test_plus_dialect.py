@@ -1,12 +1,16 @@
 """LLaVA-Plus's format, byte for byte; the golden texts are its authors' own."""
 
 from itertools import count
+from threading import Event
 
 import pytest
 
-from llava_plus.agent import Decision, PlannerError
+from llava_plus.agent import Decision, PlannerError, PlanView
 from llava_plus.agent.dialects import plus
+from llava_plus.agent.dialects.backwards import in_original_names, original_call
+from llava_plus.errors import SkillError
 from llava_plus.skills import (
+    Artifacts,
     Boxes,
     Call,
     Image,
@@ -19,6 +23,7 @@ from llava_plus.skills import (
     Text,
     TextLines,
     skill,
+    with_original_names,
 )
 
 FRISBEE = (
@@ -88,7 +93,8 @@ def test_a_conversation_of_the_original(session, picture, wording, observation):
     messages = plus.render(views[0], wording=wording)
     assert [message.role for message in messages] == ["user", "assistant", "observation"]
     assert len(messages[0].images) == 1
-    assert [m.text for m in messages] == ["\nIs there a frisbee?", FRISBEE, observation]
+    said = FRISBEE.strip() if wording == "served" else FRISBEE
+    assert [m.text for m in messages] == ["\nIs there a frisbee?", said, observation]
     assert [m.supervised for m in messages] == [False, True, False]
 
 
@@ -96,12 +102,18 @@ def test_a_conversation_of_the_original(session, picture, wording, observation):
     ("name", "value", "shown"),
     [
         ("controlnet", "picture", "{'message': 'The controlnet has processed the image.'}"),
+        ("openseed", "picture", "{'message': 'The controlnet has processed the image.'}"),
         ("sam", Masks(()), "{'boxes': []}"),
+        (
+            "grounded_sam",
+            Masks(({"size": [2, 2], "counts": "04"},), labels=("the cat",), scores=(0.555,)),
+            "{'boxes': [[0.0, 0.0, 1.0, 1.0]], 'logits': [0.56], 'phrases': ['the cat']}",
+        ),
         ("grounding_dino", Boxes(()), "{'boxes': [], 'logits': [], 'phrases': []}"),
         (
             "ocr",
             TextLines(("HI",), (SQUARE,), scores=(0.876,)),
-            "{'texts': ['HI'], 'boxes': [[0.1, 0.1, 0.5, 0.2]], 'scores': [0.88]}",
+            "{'boxes': [[0.1, 0.1, 0.5, 0.2]], 'texts': ['HI'], 'scores': [0.88]}",
         ),
         ("easyocr", TextLines(("HI",), (SQUARE,)), "{'texts': ['HI']}"),
         ("semantic-sam", Points(((0.333, 0.5),)), "{'points': [[0.33, 0.5]]}"),
@@ -208,6 +220,105 @@ def test_pointers_and_other_turns(session, picture):
         "user",
     ]
     assert not any(message.supervised for message in messages)
+
+
+def test_sam_gives_boxes_back_as_they_came():
+    value = Masks(({"size": [2, 2], "counts": "04"},))
+    args = {"image": "img_1", "boxes": [[0.101, 0, 0.5, 1]]}
+    assert str(plus.output("sam", value, args=args)) == "{'boxes': [[0.1, 0, 0.5, 1]]}"
+
+
+def test_a_box_on_a_new_picture_stands_where_the_server_put_it(session, picture):
+    views = []
+    chat = session("detect(img_1, 'face')", lambda view: views.append(view) or "ok")
+    chat.run_sync("What is this?", [picture], [Boxes(((0.123, 0, 0.5, 1),))])
+    marked = "What is this?\n\nInput box: [0.12, 0.0, 0.5, 1.0]"
+    served = plus.render(views[0])
+    assert served[0].text == f"\n{marked}"
+    assert served[2].text.endswith(f"answer my first question: {marked}")
+    script = plus.render(views[0], wording="script")
+    assert script[0].text == "\nWhat is this?\nInput box: [0.12, 0.0, 0.5, 1.0]"
+    assert script[2].text.endswith("Answer my first question: What is this?")
+
+
+def test_an_api_gets_the_newest_picture_and_outlines_whatever_the_model_names(skills, picture):
+    artifacts = Artifacts()
+    for value in (Image.from_array(picture), Masks(()), Image.from_array(picture[:5]), Masks(())):
+        artifacts.add(value)
+    view = PlanView(
+        turns=(), artifacts=artifacts, skills=with_original_names(skills), cancel=Event()
+    )
+    said = '"thoughts🤔" t "actions🚀" [{"API_name": "%s", "API_params": %s}] "value👉" v'
+
+    def args(name, params):
+        return plus.parse(said % (name, params), ids(), view=view).calls[0].args
+
+    newest = {"image": "img_2"}
+    assert args("inpainting", '{"prompt": "sky"}') == {"mask": "masks_2", "prompt": "sky"} | newest
+    assert (
+        args("grounding_dino", '{"image": "dog.jpg", "caption": "d"}') == {"caption": "d"} | newest
+    )
+    assert args("blip2", '{"image": ["x"]}') == newest
+    assert args("sam", '{"image": "img_1"}') == {"image": "img_1"}
+    assert args("blur", '{"image": "dog.jpg"}') == {"image": "dog.jpg"}  # ours: told of its mistake
+    call = Call(id="c", skill="inpainting", args=args("inpainting", '{"prompt": ""}'))
+    text = plus.write(Decision(calls=(call,)), newest="img_2")
+    assert '"API_params": {"prompt": ""}' in text
+
+
+@pytest.mark.parametrize(
+    ("skill", "args", "name", "params"),
+    [
+        ("detect", {"label": "face"}, "grounding_dino", {"caption": "face ."}),
+        ("segment", {"prompt": "boxes_1"}, "sam", {"boxes": [[0.1, 0.2, 0.3, 0.4]]}),
+        (
+            "segment",
+            {"prompt": "points_1"},
+            "sam",
+            {"points": [[[0.33, 0.5], [0.1, 0.1]]], "point_labels": [[1, 0]]},
+        ),
+        ("ocr", {"region": None}, "ocr", {}),
+        ("erase", {"region": "masks_1"}, "inpainting", {"mask": "masks_1", "prompt": ""}),
+        ("blip2", {"x": 1}, "blip2", {"x": 1}),
+    ],
+)
+def test_our_calls_have_names_of_the_original(skill, args, name, params):
+    call = Call(id="c", skill=skill, args={"image": "img_1", **args})
+    kept = {"image": "img_1"}
+    assert original_call(call, marked()) == Call(id="c", skill=name, args=kept | params)
+
+
+@pytest.mark.parametrize(
+    ("skill", "args"),
+    [
+        ("blur", {}),
+        ("detect", {"label": "St. John"}),
+        ("detect", {}),
+        ("segment", {"prompt": "masks_1"}),
+        ("ocr", {"region": "boxes_1"}),
+        ("erase", {"region": "boxes_1"}),
+    ],
+)
+def test_calls_without_a_counterpart_are_refused(skill, args):
+    with pytest.raises(SkillError, match="no API of LLaVA-Plus does this"):
+        original_call(Call(id="c", skill=skill, args=args), marked())
+
+
+def test_a_session_of_ours_reads_as_one_of_the_original(session, picture):
+    views = []
+    chat = session("detect(img_1, 'face')", lambda view: views.append(view) or "Two.")
+    chat.run_sync("How many faces?", [picture])
+    said = plus.render(in_original_names(views[0]))
+    assert '[{"API_name": "grounding_dino", "API_params": {"caption": "face ."}}]' in said[1].text
+    assert said[2].text.startswith("grounding_dino model outputs: {'boxes': [[0.1, 0.1, 0.3, 0.4]")
+
+
+def marked():
+    artifacts = Artifacts()
+    artifacts.add(Boxes(((0.1, 0.2, 0.3, 0.4),)))
+    artifacts.add(Points(((0.333, 0.5), (0.1, 0.1)), (True, False)))
+    artifacts.add(Masks(({"size": [2, 2], "counts": "04"},)))
+    return artifacts
 
 
 def test_aliases_are_the_registrys_business(picture):

@@ -211,3 +211,51 @@ def test_light_commands_stay_light(arguments):
     env = {"PYTHONPATH": str(Path(__file__).parents[2] / "src"), "PATH": ""}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     assert (done.returncode, done.stderr) == (0, "\n")
+
+
+def llava_plus_item(api, params, result):
+    called = [{"API_name": api, "API_params": params}]
+    texts = [
+        ("human", "<image>\nLook."),
+        ("gpt", "Wait."),
+        ("human", f"{api} output: {result}\n\nq"),
+    ]
+    messages = [{"from": who, "value": text} for who, text in texts]
+    messages[1] |= {"thoughts": "t", "actions": called}
+    return {"conversations": [*messages, {"from": "gpt", "value": "Done."}]}
+
+
+def test_conversations_of_llava_plus_are_replayed(llava, small, tmp_path):
+    nothing = "{'boxes': [], 'logits': [], 'phrases': []}"
+    items = [
+        llava_plus_item("grounding_dino", {"caption": "code ."}, nothing),
+        llava_plus_item("blip2", {}, "{'caption': 'a wall'}"),
+    ]
+    Path("data.json").write_text(json.dumps(items))
+    code, out, _ = llava("replay", "data.json", "--image", small, "-o", "new.json")
+    assert (code, out.splitlines()[0]) == (0, "turn 1, grounding_dino: the same")
+    assert json.loads(Path("new.json").read_text()) == items[0]
+    code, out, _ = llava("replay", "data.json", "--number", 2, "--image", small)
+    assert code == 3
+    assert "turn 1, blip2: failed" in out
+    assert "nothing that is installed does it" in out
+    assert "then: blip2 output: {'caption': 'a wall'}" in out
+    code, out, _ = llava("replay", "data.json", "--image", small, "--json")
+    assert json.loads(out)["turns"][0]["answer"] == "Done."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "conversation 1: The conversation begins with a picture."),
+        (("--image", "none.jpg"), "there is no such file"),
+        (("--number", "2"), "There is no conversation 2 in data.json: it has 1."),
+        (("--image", "small.png", "-o", "no/new.json"), "There is no folder 'no' to save in"),
+        (("--image", "small.png", "-o", "."), "Cannot write '.'"),
+    ],
+)
+def test_a_replay_that_cannot_begin_is_one_sentence(arguments, said, llava, small):
+    Path("data.json").write_text(json.dumps(llava_plus_item("blip2", {}, "{}")))
+    code, _, err = llava("replay", "data.json", *arguments)
+    assert code == 1
+    assert said in err
