@@ -3,6 +3,7 @@
 from .calls import Call, Observation
 from .decorator import skill
 from .images import IMAGE_SUFFIXES, load_image
+from .installed import LoadedSkills, load_skills
 from .journal import Ended, Journal
 from .pixels import Image
 from .regions import Boxes, Masks, Region, TextLines, region_boxes, region_mask
@@ -10,6 +11,7 @@ from .registry import SkillRegistry, catalog_markdown, default_registry
 from .result_cache import ResultCache
 from .runtime import Runtime
 from .spec import Parameter, SkillSpec
+from .starter import write_skill
 from .store import Artifact, Artifacts, ArtifactStore
 from .values import Number, Points, Table, Tags, Text, Value, value_from_json, value_to_json
 from .workers import WorkerPool
@@ -24,6 +26,7 @@ __all__ = [
     "Ended",
     "Image",
     "Journal",
+    "LoadedSkills",
     "Masks",
     "Number",
     "Observation",
@@ -43,9 +46,11 @@ __all__ = [
     "catalog_markdown",
     "default_registry",
     "load_image",
+    "load_skills",
     "region_boxes",
     "region_mask",
     "skill",
     "value_from_json",
     "value_to_json",
+    "write_skill",
 ]
