@@ -1,5 +1,6 @@
 """The template that ``llava-plus skills new`` writes: it works, passes its test and is tidy."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -37,7 +38,8 @@ def test_the_test_of_the_template_passes_and_fails_with_the_skill(write, tmp_pat
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(test)]
 
     def run():
-        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+        env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
 
     assert run().returncode == 0, run().stdout
     skill.write_text(skill.read_text().replace("*= 1 - strength", "*= strength"))
