@@ -15,8 +15,8 @@ from pydantic import Field
 from llava_plus.skills import Image, Masks, skill
 
 HUES = {  # degrees on the circle of colors, from and up to
-    "red": (345, 14),
-    "orange": (15, 44),
+    "red": (345, 7),
+    "orange": (8, 44),
     "yellow": (45, 69),
     "green": (70, 164),
     "blue": (165, 259),
@@ -44,7 +44,7 @@ def find_color(
     degrees = hue.astype(int) * 2  # OpenCV counts in steps of two
     low, high = HUES[color]
     within = (degrees >= low) & (degrees <= high) if low < high else ~between(degrees, high, low)
-    colored = within & (saturation > 90) & (value > 60)  # (height, width)
+    colored = within & (saturation > 130) & (value > 60)  # (height, width)
     tidy = cv2.morphologyEx(colored.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     count, places, facts, _ = cv2.connectedComponentsWithStats(tidy)
     sizes = facts[:, cv2.CC_STAT_AREA]

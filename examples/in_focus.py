@@ -76,13 +76,17 @@ def to_gray(image: Image) -> "Tensor":
 def logits(gray: "Tensor", weights: "dict[str, Tensor]") -> "Tensor":
     """Return (batch, 1, rows, columns): above 0 where the picture is sharp.
 
-    Each filter's energy in a window is taken as a logarithm, so that contrast cancels out.
+    The filters see no brightness, since each sums to 0; and no contrast, since only the ratios of
+    their energies in a window count.
     """
-    from torch.nn.functional import avg_pool2d, conv2d, relu
+    from torch.nn.functional import avg_pool2d, conv2d, pad, relu
 
-    answers = conv2d(gray, weights["filters"], padding=2)  # (batch, 8, height, width)
-    energy = avg_pool2d(answers.square(), 2 * CELL, stride=CELL)  # (batch, 8, rows, columns)
-    hidden = relu(conv2d((energy + 1).log(), weights["mix"], weights["shift"]))
+    filters = weights["filters"] - weights["filters"].mean((2, 3), keepdim=True)
+    answers = conv2d(gray, filters)  # (batch, 8, height - 4, width - 4)
+    energy = avg_pool2d(pad(answers.square(), (2,) * 4, mode="replicate"), 2 * CELL, stride=CELL)
+    levels = (energy + 1).log()  # (batch, 8, rows, columns)
+    ratios = levels - levels.mean(1, keepdim=True)
+    hidden = relu(conv2d(ratios, weights["mix"], weights["shift"]))
     return conv2d(hidden, weights["last"])
 
 
@@ -96,12 +100,12 @@ def textured(gray: "Tensor") -> "Tensor":
 
 def read_weights(path: Path) -> "dict[str, Tensor]":
     """Read and check the weights, or say how to make them."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     make = f"Make them with: python {Path(__file__).name} PICTURE PICTURE"
     if not path.is_file():
         raise SetupError(f"in_focus needs its weights, and there is no {path}. {make}")
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
     try:
         weights = load_file(path)
     except (SafetensorError, OSError) as error:
@@ -111,7 +115,7 @@ def read_weights(path: Path) -> "dict[str, Tensor]":
     return weights
 
 
-def train(pictures: Sequence[Image], path: Path, *, steps: int = 150, seed: int = 0) -> float:
+def train(pictures: Sequence[Image], path: Path, *, steps: int = 300, seed: int = 0) -> float:
     """Train on sharp pictures, save the weights, and return the share of cells told right.
 
     Args:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from llava_plus.skills import Artifacts, Runtime, load_image, load_skills
+from llava_plus.skills.origin import import_file
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,3 +39,21 @@ def runtime():
         return Runtime(skills, artifacts)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def module():
+    """The example with a model, as a module."""
+    return import_file(ROOT / "examples" / "in_focus.py")
+
+
+@pytest.fixture(scope="session")
+def trained(module, photo, tmp_path_factory):
+    """Its weights, trained for half as long as it would, and the share of cells told right."""
+    path = tmp_path_factory.mktemp("weights") / "in_focus.safetensors"
+    return path, module.train([photo("coffee"), photo("chelsea")], path, steps=150)
+
+
+@pytest.fixture
+def weights(trained):
+    return trained[0]
