@@ -78,12 +78,13 @@ def _dressed(kind: type, once: _Once) -> Callable[..., Any]:
     def function(*args: Any, **named: Any) -> Any:
         return once.get()(*args, **named)
 
+    docs = [inspect.cleandoc(each.__doc__) for each in (kind, inner) if each.__doc__]
     parameters = list(inspect.signature(inner).parameters.values())[1:]
     dressed: Any = function
     dressed.__signature__ = inspect.signature(inner).replace(parameters=parameters)
     dressed.__name__, dressed.__qualname__ = kind.__name__, kind.__qualname__
     dressed.__module__ = kind.__module__
-    dressed.__doc__ = kind.__doc__ or inner.__doc__
+    dressed.__doc__ = "\n\n".join(docs)  # the class says what it does, the call what it takes
     return function
 
 

@@ -34,7 +34,8 @@ def declare(
 ) -> SkillSpec:
     """Read the signature and the docstring of a function or class, or say what they lack."""
     source, prepare = function, None
-    name = name or snake_case(getattr(function, "__name__", ""))
+    own = getattr(function, "__name__", "")
+    name = name or (snake_case(own) if inspect.isclass(function) else own)
     if inspect.isclass(function):
         function, prepare = function_of(function)
     _check_function(function, name)

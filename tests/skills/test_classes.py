@@ -25,6 +25,11 @@ class CountCalls:
         self.device = device
 
     def __call__(self, image: Image, *, step: int = 1) -> Text:
+        """Count one more.
+
+        Args:
+            step: How far.
+        """
         self.calls += step
         return Text(f"{self.calls} on {self.device} in {os.getpid()}")
 
@@ -52,6 +57,7 @@ def test_a_class_is_a_skill_like_a_function(registry):
     spec = registry["count_calls"]
     assert spec.signature() == "count_calls(image: Image, *, step: int = 1) -> Text"
     assert spec.description == "Count the calls since it was loaded."
+    assert spec.parameter("step").description == "How far."
     assert spec.isolation == "worker"
 
 
