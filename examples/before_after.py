@@ -1,7 +1,7 @@
 r"""Show two pictures as one, split in the middle: two pictures and options with ranges go in.
 
-llava-plus run stylize img_1 style=sketch --image ui/examples/coffee.jpg -o sketch.png
-llava-plus run before_after img_1 img_2 at=0.4 --image ui/examples/coffee.jpg --image sketch.png \
+llava-plus run stylize style=sketch --image ui/examples/coffee.jpg -o sketch.png
+llava-plus run before_after at=0.4 --image ui/examples/coffee.jpg --image sketch.png \
     --skills examples/before_after.py -o out.png
 """
 

@@ -70,8 +70,8 @@ def skill(
             memory_limit=memory_limit,
             approval=approval,
         )
-        for item in (function, spec.function):  # two things where the first is a class
-            item.__skill__ = spec  # type: ignore[attr-defined]
+        function.__skill__ = spec  # type: ignore[attr-defined]
+        spec.function.__skill__ = spec  # type: ignore[attr-defined]  # another one of a class
         return function
 
     return attach if function is None else attach(function)

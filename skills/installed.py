@@ -92,10 +92,12 @@ def _packages() -> dict[str, metadata.Distribution]:
     for distribution in metadata.distributions():
         if GROUP not in _declared(distribution):
             continue
-        name = distribution.metadata.get("Name", "without a name")
+        about = distribution.metadata
+        name = about["Name"] if "Name" in about else "without a name"
+        version = about["Version"] if "Version" in about else ""
         if name.lower() not in names:  # else it lies further back on the path, too
             names.add(name.lower())
-            found[f"{name} {distribution.metadata.get('Version', '')}".strip()] = distribution
+            found[f"{name} {version}".strip()] = distribution
     return found
 
 
