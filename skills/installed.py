@@ -92,12 +92,11 @@ def _packages() -> dict[str, metadata.Distribution]:
     for distribution in metadata.distributions():
         if GROUP not in _declared(distribution):
             continue
-        about = distribution.metadata
-        name = about["Name"] if "Name" in about else "without a name"
-        version = about["Version"] if "Version" in about else ""
+        about = distribution.metadata.json  # a mapping that does not mind what is missing
+        name = str(about.get("name", "without a name"))
         if name.lower() not in names:  # else it lies further back on the path, too
             names.add(name.lower())
-            found[f"{name} {version}".strip()] = distribution
+            found[f"{name} {about.get('version', '')}".strip()] = distribution
     return found
 
 
