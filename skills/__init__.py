@@ -3,6 +3,7 @@
 from .calls import Call, Observation
 from .decorator import skill
 from .images import IMAGE_SUFFIXES, load_image
+from .installed import LoadedSkills, load_skills
 from .journal import Ended, Journal
 from .original import with_original_names
 from .pixels import Image
@@ -11,6 +12,7 @@ from .registry import SkillRegistry, catalog_markdown, default_registry
 from .result_cache import ResultCache
 from .runtime import Runtime
 from .spec import Parameter, SkillSpec
+from .starter import write_skill
 from .store import Artifact, Artifacts, ArtifactStore
 from .values import Number, Points, Table, Tags, Text, Value, value_from_json, value_to_json
 from .workers import WorkerPool
@@ -25,6 +27,7 @@ __all__ = [
     "Ended",
     "Image",
     "Journal",
+    "LoadedSkills",
     "Masks",
     "Number",
     "Observation",
@@ -44,10 +47,12 @@ __all__ = [
     "catalog_markdown",
     "default_registry",
     "load_image",
+    "load_skills",
     "region_boxes",
     "region_mask",
     "skill",
     "value_from_json",
     "value_to_json",
     "with_original_names",
+    "write_skill",
 ]

@@ -43,8 +43,11 @@ def skill(
     """Give the function back unchanged, with its ``SkillSpec`` attached; nothing is registered.
 
     Args:
-        function: A typed function with a docstring, which is what the planner reads.
-        name: What planners call it; the function's own name where left out.
+        function: A typed function with a docstring, which is what the planner reads; or a class
+            whose ``__call__`` is one, made once in a process, with ``load()`` or
+            ``load(device)`` called before its first call.
+        name: What planners call it; the function's own name where left out, of a class
+            ``FindEdges`` it is ``find_edges``.
         time_limit: Seconds after which a caller waits no longer, and a worker is killed.
         examples: Requests that it serves, such as "blur the faces".
         aliases: Other names under which it is found.
@@ -60,14 +63,15 @@ def skill(
             function,
             name=name,
             time_limit=time_limit,
-            examples=tuple(examples),
-            aliases=tuple(aliases),
+            examples=examples,
+            aliases=aliases,
             cache=cache,
             isolation=isolation,
             memory_limit=memory_limit,
             approval=approval,
         )
         function.__skill__ = spec  # type: ignore[attr-defined]
+        spec.function.__skill__ = spec  # type: ignore[attr-defined]  # another one of a class
         return function
 
     return attach if function is None else attach(function)

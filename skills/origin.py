@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import sys
 import traceback
 from dataclasses import dataclass
@@ -51,10 +53,10 @@ def origin_of(spec: SkillSpec) -> Origin | None:
     declared = spec_of(spec.function)
     if declared is None or declared.function is not spec.function:
         return None
-    around = getattr(spec.function, "__globals__", {})
+    around = getattr(inspect.unwrap(spec.function), "__globals__", {})
     file, digest = around.get(FILE_MARK, ("", ""))
     name = spec.function.__module__
-    held = any(item is spec.function for item in around.values())
+    held = any(spec_of(item) is declared for item in around.values())
     if not held or not (file or (name in sys.modules and name != "__main__")):
         raise SetupError(
             f"skill {spec.name!r} cannot run in a worker, which would not find its function. "
@@ -70,7 +72,10 @@ def origin_of(spec: SkillSpec) -> Origin | None:
 
 
 def load_skill(origin: Origin) -> SkillSpec:
-    """Import the skill in this process, as it was in the other one."""
+    """Import the skill in this process, as it was in the other one, with its model if it has one.
+
+    A model is loaded here, not by the first call, so that it does not use up the call's time.
+    """
     module = _file(origin.file) if origin.file else importlib.import_module(origin.module)
     specs = [spec_of(item) for item in vars(module).values()]
     found = next((spec for spec in specs if spec and spec.name == origin.name), None)
@@ -78,6 +83,8 @@ def load_skill(origin: Origin) -> SkillSpec:
     if found is None or (found.version, digest) != (origin.version, origin.digest):
         place = origin.file or origin.module
         raise SetupError(f"{place} has changed since the program started. Start it again.")
+    if found.prepare:
+        found.prepare()
     return found
 
 
@@ -122,6 +129,7 @@ def import_file(path: Path) -> ModuleType:
     sys.modules[module.__name__] = module
     try:
         spec.loader.exec_module(module)
+        _check_replaced(path)
     except SetupError as error:
         sys.modules.pop(module.__name__)
         raise SetupError(f"{_place(path, error)}: {error}") from error
@@ -130,6 +138,23 @@ def import_file(path: Path) -> ModuleType:
         why = error.msg if isinstance(error, SyntaxError) else error
         raise SetupError(f"{_place(path, error)}: {type(error).__name__}: {why}") from error
     return module
+
+
+def _check_replaced(path: Path) -> None:
+    """Refuse a skill that Python has dropped in silence, because a later one has its name."""
+    lines: dict[str, int] = {}
+    for node in ast.parse(path.read_bytes()).body:
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+            continue
+        marks = [ast.unparse(mark).partition("(")[0] for mark in node.decorator_list]
+        if not any(mark.rpartition(".")[2] == "skill" for mark in marks):
+            continue
+        if node.name in lines:
+            raise SetupError(
+                f"the skill {node.name!r} in line {node.lineno} replaces that in line "
+                f"{lines[node.name]}. Give one of the two functions another name."
+            )
+        lines[node.name] = node.lineno
 
 
 def _place(path: Path, error: BaseException) -> str:

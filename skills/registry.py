@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -52,7 +53,8 @@ class SkillRegistry:
         Not covered: the file is also imported here once, to read the signatures, so what it does
         while it is imported it does in this process.
         """
-        return cls.from_module(import_file(Path(path).expanduser()))
+        found = cls.from_module(import_file(Path(path).expanduser()))
+        return cls(replace(spec, source=str(path)) for spec in found)
 
     def add(self, skill: Skill) -> None:
         """Take a skill in; a name that is taken is an error, never a silent replacement."""
@@ -64,8 +66,9 @@ class SkillRegistry:
             taken = self._specs.get(self._aliases.get(name, name))
             if taken not in (None, spec):
                 raise SetupError(
-                    f"There are two skills {name!r}: {taken.backend} and {spec.backend}. "
-                    "Give one another name, or use with_prefix."
+                    f"There are two skills {name!r}: {_whose(taken)} and {_whose(spec)}. "
+                    f"Give one another name, as in @skill(name='my_{spec.name}'), "
+                    "or use with_prefix."
                 )
         self._specs[spec.name] = spec
         self._aliases |= dict.fromkeys(spec.aliases, spec.name)
@@ -145,6 +148,14 @@ class SkillRegistry:
 
     def __len__(self) -> int:
         return len(self._specs)
+
+
+def _whose(spec: SkillSpec) -> str:
+    """Say where a skill stands."""
+    if spec.backend == "builtin":
+        return f"the built-in {spec.name!r}"
+    code = inspect.unwrap(spec.function).__code__
+    return f"that in {Path(code.co_filename).name}:{code.co_firstlineno}"
 
 
 def default_registry() -> SkillRegistry:

@@ -57,6 +57,7 @@ class SkillSpec:
     parameters: tuple[Parameter, ...]
     returns: tuple[str, ...]  # kinds
     function: Function = field(repr=False)
+    prepare: Callable[[], object] | None = field(default=None, repr=False, compare=False)
     examples: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     time_limit: float = 30.0  # seconds
@@ -64,7 +65,9 @@ class SkillSpec:
     approval: bool = False  # whether a person has to allow each call of a planner
     version: str = ""  # of the function's own source; what it calls is not covered
     backend: str = "builtin"  # or the module that a person brought
+    source: str = ""  # the file or the package that it was loaded from, where that is known
     isolation: Isolation = "inline"
+    isolation_given: bool = False  # whether its author said so
     memory_limit: int = 4096  # MiB that a worker may hold; nothing limits an inline skill
 
     def parameter(self, name: str) -> Parameter | None:

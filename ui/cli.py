@@ -13,7 +13,7 @@ from rich.console import Console
 import llava_plus
 from llava_plus.agent import Agent, Planner, data_home, load_planner
 from llava_plus.errors import SetupError, SkillError
-from llava_plus.skills import SkillRegistry, default_registry
+from llava_plus.skills import SkillRegistry, load_skills, write_skill
 
 from .by_hand import run_skill
 from .kept import sessions_app
@@ -217,6 +217,19 @@ def show(ctx: typer.Context, name: str, skills: SkillFiles = None) -> None:
     show_skill(spec, Console())
 
 
+@skills_app.command()
+def new(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="Such as find_edges.")],
+    folder: Annotated[Path, typer.Option(help="Where the two files go.")] = Path(),
+) -> None:
+    """Write a small working skill and its test, to change."""
+    skill, test = write_skill(name, folder, _registry(ctx.meta["skills"]))
+    say(Console(), f"wrote {skill} and {test}")
+    say(Console(), f"Try it: llava-plus run {name} --image PICTURE --skills {skill}", "dim")
+    say(Console(), f"Test it: pytest {test}", "dim")
+
+
 def main(
     arguments: list[str] | None = None, *, load: Callable[..., Planner] = load_planner
 ) -> None:
@@ -239,8 +252,8 @@ def _loader(ctx: typer.Context) -> Callable[..., Planner]:
 
 
 def _registry(files: list[Path] | None) -> SkillRegistry:
-    """Return the built-in skills and those of the person's own files."""
-    registry = default_registry()
-    for file in files or []:
-        registry = registry.merge(SkillRegistry.from_file(file))
-    return registry
+    """Return the built-in skills, those of the person's own files and of installed packages."""
+    loaded = load_skills(files or [])
+    for problem in loaded.problems:
+        say(Console(stderr=True), problem, "yellow")
+    return loaded.skills

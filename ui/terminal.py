@@ -123,6 +123,8 @@ def show_skills(registry: SkillRegistry, console: Console) -> None:
     for spec in registry:
         say(console, spec.signature(), "cyan")
         say(console, f"    {spec.description}")
+        if spec.source:
+            say(console, f"    from {spec.source}", "dim")
 
 
 def show_skill(spec: SkillSpec, console: Console) -> None:
@@ -139,6 +141,8 @@ def show_skill(spec: SkillSpec, console: Console) -> None:
         say(console, f"  also called: {', '.join(spec.aliases)}")
     if spec.approval:
         say(console, "  asks before each call of a planner", "dim")
+    if spec.source:
+        say(console, f"  from {spec.source}")
     facts = f"backend {spec.backend}, version {spec.version}, at most {spec.time_limit:g} s"
     say(console, f"  {facts}", "dim")
 

@@ -1,10 +1,9 @@
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pytest
 from pydantic import Field
 
-from llava_plus.errors import SetupError
 from llava_plus.skills import Boxes, Image, Number, Points, Region, SkillSpec, Text, Value, skill
 
 
@@ -96,95 +95,6 @@ def returning(**annotations):
 
     find.__annotations__ = {"image": Image, "thing": str, "return": Text} | annotations
     return find
-
-
-def lacking_a_doc(image: Image) -> Image:
-    return image
-
-
-def lacking_a_return(image: Image):
-    """Look."""
-
-
-def taking_anything(image: Image, **options: float) -> Image:
-    """Look."""
-    return image
-
-
-def taking_many(*images: Image) -> Image:
-    """Look."""
-    return images[0]
-
-
-def bare(image: Image, strength) -> Image:
-    """Look."""
-    return image
-
-
-def bad_default(image: Image, strength: Annotated[float, Field(le=1)] = 3) -> Image:
-    """Look."""
-    return image
-
-
-def default_box(image: Image, region: Boxes = Boxes(())) -> Image:  # noqa: B008
-    """Look."""
-    return image
-
-
-def unknown_type(image: "Picture") -> Image:  # noqa: F821
-    """Look."""
-    return image
-
-
-async def waiting(image: Image) -> Image:
-    """Look."""
-    return image
-
-
-@pytest.mark.parametrize(
-    ("function", "words"),
-    [
-        (bare, "parameter 'strength' lacks a type"),
-        (returning(thing=Any), "parameter 'thing' lacks a type"),
-        (returning(thing=np.ndarray), "parameter 'thing' has a type that a planner cannot write"),
-        (returning(thing=object()), "cannot be read|planner cannot write"),
-        (returning(thing=Image | str), "parameter 'thing' mixes values and plain types"),
-        (returning(thing=list[Image]), "parameter 'thing' has a type that a planner cannot write"),
-        (bad_default, "parameter 'strength': default 3: .*less than or equal to 1"),
-        (default_box, "parameter 'region' can only have None as its default"),
-        (taking_anything, "options: float"),
-        (taking_many, "images"),
-        (unknown_type, "Picture"),
-        (lacking_a_doc, "docstring"),
-        (lacking_a_return, "say what it returns"),
-        (
-            returning(**{"return": str}),
-            "say what it returns, as in '-> Image'. One of: Image, Boxes",
-        ),
-        (returning(**{"return": Image | None}), "say what it returns"),
-        (returning(**{"return": Image | str}), "say what it returns"),
-        (waiting, "'def' instead of 'async def'"),
-    ],
-)
-def test_a_wrong_declaration_names_what_is_wrong_and_where(function, words):
-    with pytest.raises(SetupError, match=words) as caught:
-        skill(function)
-    assert str(caught.value).startswith("test_spec.py:")
-    assert function.__name__ in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"name": "Blur It"}, "small letters"),
-        ({"name": "2d"}, "small letters"),
-        ({"time_limit": 0}, "time_limit"),
-        ({"time_limit": float("nan")}, "time_limit"),
-    ],
-)
-def test_wrong_options_are_refused(options, words):
-    with pytest.raises(SetupError, match=words):
-        skill(**options)(returning())
 
 
 def test_a_skill_can_have_another_name_than_its_function():
