@@ -72,7 +72,8 @@ class HubEngine:
         size = self._grammar_tokens.vocab_size
         self._sampler = Sampler(size, temperature, seed, model.device)
         self._memory = Memory(model.config, sessions, _rewind, copies=WORTH_COPYING)
-        self._reader = PromptReader(processor)
+        ahead = getattr(model.config.get_text_config(), "use_bidirectional_attention", None)
+        self._reader = PromptReader(processor, apart=False if ahead else None)
         self._features: OrderedDict[str, Any] = OrderedDict()
         takes_features = "mm_encoder_outputs" in inspect.signature(model.forward).parameters
         self._keeps_features = takes_features and hasattr(model, "get_image_features")

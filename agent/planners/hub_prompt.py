@@ -44,13 +44,18 @@ class PromptReader:
 
     Every picture is put in by itself, so that a processor does not work on it again in each step.
     Whether that gives what the processor makes of the whole is checked with the first chat that
-    has pictures; where it does not, chats with pictures are read in one piece from then on.
+    has pictures; where it does not, chats with pictures are read in one piece from then on, as
+    they are by models whose words look ahead (their processors give ``token_type_ids``).
+
+    Args:
+        processor: With a chat template.
+        apart: Whether pictures can be put in by themselves; None: to be found out.
     """
 
-    def __init__(self, processor: Any) -> None:
+    def __init__(self, processor: Any, *, apart: bool | None = None) -> None:
         self._processor = processor
         self._looks: OrderedDict[str, Look] = OrderedDict()
-        self._apart: bool | None = None  # whether pictures can be put in by themselves
+        self._apart = apart
 
     def read(self, chat: Sequence[Chat], tools: list[Chat] | None = None) -> HubPrompt:
         """Turn a chat into tokens, up to where the assistant goes on."""
@@ -75,7 +80,8 @@ class PromptReader:
         prompt = self._put_in(text, pictures, self._image_id(token))
         if self._apart is None:
             whole = self._in_one(text, pictures)
-            self._apart = prompt.ids == whole.ids
+            ahead = "token_type_ids" in (whole.whole or {})
+            self._apart = prompt.ids == whole.ids and not ahead
             if not self._apart:
                 log.warning("this processor's pictures cannot be put in apart: nothing is kept")
                 return whole
