@@ -17,15 +17,13 @@ SPECIALS = ("<|im_end|>", "<|im_start|>", "<|vision_start|>", "<|vision_end|>", 
 CALL_TOKENS = ("<tool_call>", "</tool_call>")
 TEMPLATE = """\
 {% if tools %}<|im_start|>system
-Tools:{% for tool in tools %}
-{{ tool | tojson }}{% endfor %}<|im_end|>
+Tools:{% for tool in tools %}{{ "\n" }}{{ tool | tojson }}{% endfor %}<|im_end|>
 {% endif %}{% for message in messages %}<|im_start|>{{ message.role }}
 {% if message.content is string %}{{ message.content }}{% else %}\
 {% for part in message.content %}{% if part.type == "image" %}\
 <|vision_start|><|image_pad|><|vision_end|>{% else %}{{ part.text }}{% endif %}{% endfor %}\
 {% endif %}{% for call in message.tool_calls or [] %}\
-{% if message.content or not loop.first %}
-{% endif %}<tool_call>
+{% if message.content or not loop.first %}{{ "\n" }}{% endif %}<tool_call>
 {"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}
 </tool_call>{% endfor %}<|im_end|>
 {% endfor %}{% if add_generation_prompt %}<|im_start|>assistant

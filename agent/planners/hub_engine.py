@@ -130,6 +130,12 @@ class HubEngine:
         self._keep(past, prompt)
         return output.end()
 
+    def specials(self) -> dict[str, int]:
+        """The tokens that a grammar has to name by their id: no letters spell them."""
+        added = self.processor.tokenizer.added_tokens_decoder
+        special = self._grammar_tokens.is_special_token
+        return {token.content: id for id, token in added.items() if special(id)}
+
     def _write(
         self, past: Past, prompt: HubPrompt, output: Output, stop: Callable[[], bool]
     ) -> None:

@@ -23,8 +23,7 @@ class ToolCalling:
         self._engine = engine
         self._grammar = grammar
         self._syntax = read_syntax(engine.processor)
-        added = engine.processor.tokenizer.added_tokens_decoder
-        self._specials = {token.content: id for id, token in added.items() if token.special}
+        self._specials = engine.specials()
 
     def decide(
         self, view: PlanView, stop: Callable[[], bool], emit: Callable[[str], None]

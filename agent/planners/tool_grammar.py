@@ -28,7 +28,7 @@ def tool_grammar(
         skills: What can be called.
         handles: The live handles by kind, or the artifacts.
         syntax: How the template writes calls.
-        specials: The ids of tokens that stand for a text, and that no other tokens can spell.
+        specials: The ids of tokens that llguidance takes for more than the letters in them.
     """
     book = Book(
         spelling=Spelling(
@@ -53,19 +53,15 @@ def _words(syntax: CallSyntax, specials: Mapping[str, int]) -> list[str]:
     """The rules of words, and of what opens the first call, words before it included."""
     if not syntax.marker:
         return [r"SAYS: /[^\s{](.|\n)*/", f"open: {quote(syntax.before)}"]
-    if any(part in specials for part in _parts(syntax.marker, specials)):
-        return [f"SAYS: {NO_BLANK}", f"open: SAYS? {_literal(syntax.before, specials)}"]
     marker = re.escape(syntax.marker).replace("/", r"\/")
-    return [
-        rf"WORDS: {ANY} & ~/(.|\n)*{marker}(.|\n)*/",
-        f"SAYS: WORDS & {NO_BLANK}",
-        f"OPEN: WORDS {quote(syntax.before.lstrip())}",
-        "open: OPEN",
-    ]
+    words = [rf"WORDS: {ANY} & ~/(.|\n)*{marker}(.|\n)*/", f"SAYS: WORDS & {NO_BLANK}"]
+    if any(part in specials for part in _parts(syntax.marker, specials)):
+        return [*words, f"open: SAYS? {_literal(syntax.before, specials)}"]
+    return [*words, f"OPEN: WORDS {quote(syntax.before.lstrip())}", "open: OPEN"]
 
 
 def _literal(text: str, specials: Mapping[str, int]) -> str:
-    """Write a fixed text, with the tokens in it that nothing else can spell."""
+    """Write a fixed text, with the special tokens in it."""
     parts = _parts(text, specials)
     return " ".join(f"<[{specials[one]}]>" if one in specials else quote(one) for one in parts)
 

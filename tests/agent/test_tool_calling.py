@@ -167,6 +167,24 @@ TEXTS = [
 ]
 
 
+def test_calls_behind_a_marker_of_plain_letters(skills, with_template):
+    listed = read_syntax(with_template(template(LIST)))
+    tokenizer = train_tokenizer(["faces"] * 9)
+    tokens = from_tokenizer(tokenizer)
+    one = '{"name": "read", "arguments": {"image": "img_1"}}'
+    for text, fits in [
+        (f"[TOOLS] [{one}]", True),
+        (f"Look. [TOOLS] [{one}, {one}]", True),
+        ("[TOO many]", True),
+        ("[TOOLS] [", False),
+        (f"[TOOLS] [{one}", False),
+    ]:
+        matcher = LLMatcher(tokens, tool_grammar(skills, {"image": ["img_1"]}, listed, {}))
+        written = tokenizer.encode(text)
+        taken = matcher.try_consume_tokens(written) == len(written) and matcher.is_accepting()
+        assert taken == fits, text
+
+
 @pytest.mark.parametrize("special", [False, True])
 def test_only_what_can_be_carried_out_can_be_written(skills, syntax, special):
     marks = ("<tool_call>", "</tool_call>")
@@ -175,11 +193,11 @@ def test_only_what_can_be_carried_out_can_be_written(skills, syntax, special):
     tokenizer = train_tokenizer(
         ["faces"] * 9, specials=specials, boilerplate=boilerplate, end_token="<|im_end|>"
     )
-    ids = {token.content: id for id, token in tokenizer.added_tokens_decoder.items()}
-    known = {name: ids[name] for name in specials}
+    tokens = from_tokenizer(tokenizer)
+    added = tokenizer.added_tokens_decoder.items()
+    known = {token.content: id for id, token in added if tokens.is_special_token(id)}
     handles = {"image": ["img_1"], "boxes": ["boxes_1"]}
     grammar = tool_grammar(skills, handles, syntax, known)
-    tokens = from_tokenizer(tokenizer)
     for text, fits in TEXTS:
         matcher = LLMatcher(tokens, grammar)
         assert not matcher.get_error()
