@@ -121,14 +121,19 @@ class HubEngine:
             self._keep(past, prompt)
             raise
         except torch.OutOfMemoryError as error:
-            self._memory.clear()
-            self._features.clear()
+            self.forget()
             raise SetupError(
                 f"Out of memory on {self.model.device} after {len(prompt.ids)} tokens."
                 " Begin a new session, use a smaller planner, or --device cpu."
             ) from error
         self._keep(past, prompt)
         return output.end()
+
+    def forget(self) -> None:
+        """Drop all that was kept of conversations and pictures."""
+        self._memory.clear()
+        self._features.clear()
+        self._reader.forget()
 
     def specials(self) -> dict[str, int]:
         """The tokens that a grammar has to name by their id: no letters spell them."""

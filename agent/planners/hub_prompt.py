@@ -57,6 +57,9 @@ class PromptReader:
         self._looks: OrderedDict[str, Look] = OrderedDict()
         self._apart = apart
 
+    def forget(self) -> None:
+        self._looks.clear()
+
     def read(self, chat: Sequence[Chat], tools: list[Chat] | None = None) -> HubPrompt:
         """Turn a chat into tokens, up to where the assistant goes on."""
         token = getattr(self._processor, "image_token", None)

@@ -251,7 +251,7 @@ def test_calls_that_cannot_be_read_say_what_was_wanted(syntax, text):
     assert "tool_call" in "".join(pieces)  # a person can look at what came
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_whatever_the_weights_every_step_can_be_carried_out(hermes, view_of, seed):
     planner = LocalPlanner(
         *hermes, dialect="native", temperature=1.0, seed=seed, max_tokens=4000, name="tiny"
