@@ -116,7 +116,7 @@ def _can_go_back(cache: DynamicCache) -> bool:
     """Whether nothing of the cache is summed up or dropped already."""
     for layer in cache.layers:
         full = getattr(layer, "is_sliding", False) and (
-            layer.get_seq_length() >= layer.get_max_length()
+            layer.get_seq_length() >= layer.sliding_window
         )
         if full or not getattr(layer, "is_croppable", True):
             return False
