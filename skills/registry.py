@@ -102,8 +102,7 @@ class SkillRegistry:
 
     def differences(self, base: SkillRegistry) -> tuple[tuple[SkillSpec, ...], tuple[str, ...]]:
         """Return what is new or reads otherwise than in the base, and the names that are gone."""
-        known = {(spec.signature(), spec.description) for spec in base}
-        added = tuple(s for s in self if (s.signature(), s.description) not in known)
+        added = tuple(spec for spec in self if not _same(spec, base._specs.get(spec.name)))
         return added, tuple(spec.name for spec in base if spec.name not in self._specs)
 
     def prompt(self) -> str:
@@ -156,6 +155,13 @@ def _whose(spec: SkillSpec) -> str:
         return f"the built-in {spec.name!r}"
     code = inspect.unwrap(spec.function).__code__
     return f"that in {Path(code.co_filename).name}:{code.co_firstlineno}"
+
+
+def _same(spec: SkillSpec, other: SkillSpec | None) -> bool:
+    """Whether two skills of one name read alike; most often they are one."""
+    if spec is other or other is None:
+        return spec is other
+    return (spec.signature(), spec.description) == (other.signature(), other.description)
 
 
 def default_registry() -> SkillRegistry:

@@ -42,7 +42,7 @@ def render(view: PlanView, *, picture: Show | None = None) -> list[Chat]:
         view: The session so far.
         picture: Makes the part that carries a picture to an API, where arguments are JSON text.
             Without it the messages are for a local chat template: arguments are objects, and the
-            parts ``{"type": "image", "image": pixels}``.
+            parts ``{"type": "image", "image": pixels, "digest": …}``.
     """
     writer = _Writer(view.artifacts, picture)
     for turn in view.turns:
@@ -85,12 +85,16 @@ def content_of(parts: Sequence[Part], picture: Show | None) -> str | list[Chat]:
     content: list[Chat] = []
     for part in parts:
         if isinstance(part, ImagePart):
-            content.append(picture(part) if picture else {"type": "image", "image": part.pixels})
+            content.append(picture(part) if picture else _pixels(part))
         elif content and content[-1]["type"] == "text":
             content[-1]["text"] += part.text
         else:
             content.append({"type": "text", "text": part.text})
     return content
+
+
+def _pixels(part: ImagePart) -> Chat:
+    return {"type": "image", "image": part.pixels, "digest": part.digest}
 
 
 class _Writer:

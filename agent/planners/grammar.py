@@ -26,7 +26,20 @@ _ANY = r'[^"\\{\x00-\x1f]|\\["\\nt]'
 _LINE = r'[^"\\\x00-\x1f]|\\["\\]'
 _LINE_END = r'[^\s"\\\x00-\x1f]|\\["\\]'
 _SHARE = r"0(\.(0|[0-9]?[1-9]))?|1(\.0)?"  # 0 to 1, two decimals
-_COMPACT = {"x-guidance": {"whitespace_flexible": False}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spelling:
+    """How a call is written as JSON: around the skill's name, and between things."""
+
+    head: str = '{"skill":'  # before the name
+    middle: str = ',"args":'  # between the name and the arguments
+    comma: str = ","
+    colon: str = ":"
+    blank: str = " "  # begins free text, inside its quotes
+
+
+COMPACT = Spelling()  # of the json dialect
 
 
 def call_grammar(
@@ -52,27 +65,32 @@ def call_grammar(
         phrases: All that free-text arguments may say; a skill that only finds boxes is asked for
             those that can name a thing. None lets them say anything.
     """
-    if isinstance(handles, Artifacts):
-        kinds = {artifact.kind for _, artifact in handles.items()}
-        handles = {kind: handles.handles(kind) for kind in sorted(kinds)}
-    book = _Book(phrases)
-    calls = [rule for spec in skills if (rule := _call(spec, handles, book))]
+    handles = by_kind(handles)
+    book = Book(phrases)
+    calls = [rule for spec in skills if (rule := call_rule(spec, handles, book))]
     cited = "|".join([name for names in handles.values() for name in names] + ["error"])
     cite = rf"|\{{({cited})\}}"
     thought = _text(_LINE_END, rf"{_LINE}|\\[nt]", THOUGHT)
     answer = _text(_END + cite, _ANY + cite, ANSWER)
+    begin, answering, acting = map(quote, ('{"thought":', ',"answer":', ',"actions":['))
     lines = [
-        f"start: {_quote(_key('{', 'thought'))} THOUGHT ({'acts | ' if calls else ''}says)",
-        f'says: {_quote(_key(",", "answer"))} ANSWER "}}"',
+        f"start: {begin} THOUGHT ({'acts | ' if calls else ''}says)",
+        f'says: {answering} ANSWER "}}"',
         f'THOUGHT: /"({thought})?"/',
         f'ANSWER: /"{answer}"/',
     ]
     if calls:
-        acts = (
-            f'acts: {_quote(_key(",", "actions") + "[")} call ("," call){{0,{ACTIONS - 1}}} "]}}"'
-        )
+        acts = f'acts: {acting} call ("," call){{0,{ACTIONS - 1}}} "]}}"'
         lines += [acts, f"call: {' | '.join(calls)}"]
     return "\n".join([*lines, *book.lines()]) + "\n"
+
+
+def by_kind(handles: Mapping[str, Sequence[str]] | Artifacts) -> Mapping[str, Sequence[str]]:
+    """Return the live handles by kind."""
+    if not isinstance(handles, Artifacts):
+        return handles
+    kinds = {artifact.kind for _, artifact in handles.items()}
+    return {kind: handles.handles(kind) for kind in sorted(kinds)}
 
 
 @dataclass(frozen=True)
@@ -80,11 +98,17 @@ class _Words:
     phrases: Sequence[str] | None  # all that may be said; None for anything
 
 
-class _Book:
-    """Rules and terminals, each written once, under names of their own."""
+class Book:
+    """Rules and terminals, each written once, under names of their own.
 
-    def __init__(self, phrases: Sequence[str] | None = None) -> None:
+    Args:
+        phrases: All that free text may say; None for anything.
+        spelling: How calls are written.
+    """
+
+    def __init__(self, phrases: Sequence[str] | None = None, spelling: Spelling = COMPACT) -> None:
         self._names: dict[str, str] = {}
+        self.spelling = spelling
         self.phrases = phrases
         self.things = None if phrases is None else things_of(phrases)
 
@@ -99,8 +123,9 @@ class _Book:
         return [f"{name}: {body}" for body, name in self._names.items()]
 
 
-def _call(spec: SkillSpec, handles: Mapping[str, Sequence[str]], book: _Book) -> str | None:
+def call_rule(spec: SkillSpec, handles: Mapping[str, Sequence[str]], book: Book) -> str | None:
     """One skill's call; nothing where it needs a handle that there is not."""
+    spelling = book.spelling
     phrases = book.things if spec.returns == ("boxes",) else book.phrases
     slots: list[tuple[str, bool]] = []  # what follows the comma, and whether it must be there
     places = any("image" in parameter.kinds for parameter in spec.parameters)
@@ -109,16 +134,19 @@ def _call(spec: SkillSpec, handles: Mapping[str, Sequence[str]], book: _Book) ->
         if value is None and parameter.required:
             return None
         if value is not None:
-            slots.append((f"{_quote(_key('', parameter.name))} {value}", parameter.required))
-    head = _quote(f'{{"skill":{json.dumps(spec.name, ensure_ascii=False)},"args":{{')
-    return book.rule(f'{head} ({_arguments(slots)}) "}}}}"')
+            key = f"{json.dumps(parameter.name, ensure_ascii=False)}{spelling.colon}"
+            slots.append((f"{quote(key)} {value}", parameter.required))
+    name = json.dumps(spec.name, ensure_ascii=False)
+    head = quote(f"{spelling.head}{name}{spelling.middle}{{")
+    return book.rule(f'{head} ({_arguments(slots, spelling.comma)}) "}}}}"')
 
 
-def _arguments(slots: Sequence[tuple[str, bool]]) -> str:
+def _arguments(slots: Sequence[tuple[str, bool]], comma: str) -> str:
     """Every way to leave out what is optional: one alternative for each argument that may lead."""
     ways: list[str] = []
     for index, (slot, required) in enumerate(slots):
-        later = [f'("," {one})' + ("" if needed else "?") for one, needed in slots[index + 1 :]]
+        rest = slots[index + 1 :]
+        later = [f"({quote(comma)} {one})" + ("" if needed else "?") for one, needed in rest]
         ways.append(" ".join([slot, *later]))
         if required:
             return " | ".join(ways)
@@ -128,7 +156,7 @@ def _arguments(slots: Sequence[tuple[str, bool]]) -> str:
 def _value(
     parameter: Parameter,
     handles: Mapping[str, Sequence[str]],
-    book: _Book,
+    book: Book,
     *,
     places: bool,
     phrases: Sequence[str] | None,
@@ -141,11 +169,12 @@ def _value(
     ways = [book.terminal(f'"({"|".join(names)})"')] if names else []
     share = book.terminal(_SHARE)
     if places and set(REGION_KINDS) <= set(parameter.kinds):
-        ways.append(f'("[" {share} "," {share} "," {share} "," {share} "]")')
+        comma = quote(book.spelling.comma)
+        ways.append(f'("[" {f" {comma} ".join([share] * 4)} "]")')
     return f"({' | '.join(ways)})" if ways else None
 
 
-def _plain(schema: Mapping[str, Any], words: _Words | None, book: _Book) -> str:
+def _plain(schema: Mapping[str, Any], words: _Words | None, book: Book) -> str:
     """What a plain parameter takes; null is written by leaving the argument out.
 
     Args:
@@ -159,7 +188,7 @@ def _plain(schema: Mapping[str, Any], words: _Words | None, book: _Book) -> str:
     if "const" in schema or "enum" in schema:
         choices = schema.get("enum", [schema.get("const")])
         written = [json.dumps(choice, ensure_ascii=False) for choice in choices]
-        return f"({' | '.join(map(_quote, written))})"
+        return f"({' | '.join(map(quote, written))})"
     kind = schema.get("type")
     if kind == "boolean":
         return '("true" | "false")'
@@ -171,20 +200,26 @@ def _plain(schema: Mapping[str, Any], words: _Words | None, book: _Book) -> str:
         if words.phrases:
             known = [json.dumps(one, ensure_ascii=False)[1:-1] for one in words.phrases]
             fits = [re.escape(one) for one in known if len(one) <= longest]
-            return book.terminal(f'" ({"|".join(fits)})"')
-        return book.terminal(f'" {_text(_LINE_END, _LINE, longest)}"')
+            return book.terminal(f'"{book.spelling.blank}({"|".join(fits)})"')
+        return book.terminal(f'"{book.spelling.blank}{_text(_LINE_END, _LINE, longest)}"')
     if kind == "array" and "prefixItems" not in schema and isinstance(schema.get("items"), dict):
         return _list(schema, words, book)
-    return f"%json {json.dumps({**schema, **_COMPACT})}"
+    separators = {
+        "item_separator": book.spelling.comma,
+        "key_separator": book.spelling.colon,
+        "whitespace_flexible": False,
+    }
+    return f"%json {json.dumps({**schema, 'x-guidance': separators})}"
 
 
-def _list(schema: Mapping[str, Any], words: _Words | None, book: _Book) -> str:
+def _list(schema: Mapping[str, Any], words: _Words | None, book: Book) -> str:
     item = _plain(schema["items"], words, book)
     least = schema.get("minItems", 0)
     most = max(least, min(schema.get("maxItems", ITEMS), ITEMS))
     if most == 0:
         return '"[]"'
-    full = f'"[" {item} ("," {item}){{{max(least, 1) - 1},{most - 1}}} "]"'
+    comma = quote(book.spelling.comma)
+    full = f'"[" {item} ({comma} {item}){{{max(least, 1) - 1},{most - 1}}} "]"'
     return book.rule(full if least else f'{full} | "[]"')
 
 
@@ -205,9 +240,6 @@ def _text(end: str, middle: str, longest: int) -> str:
     return f"({end})(({middle}){{0,{longest - 2}}}({end}))?"
 
 
-def _key(before: str, name: str) -> str:
-    return f"{before}{json.dumps(name, ensure_ascii=False)}:"
-
-
-def _quote(text: str) -> str:
+def quote(text: str) -> str:
+    """Write a text as a literal of the grammar."""
     return json.dumps(text, ensure_ascii=False)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import torch
 from llguidance.hf import from_tokenizer
 from torch import Tensor
+from transformers import DynamicCache
 
 from llava_plus.agent.halt import HaltedError
 from llava_plus.agent.planner import PlannerError
@@ -18,6 +19,7 @@ from .engine import MAX_TOKENS, Stats
 from .guide import Guide
 from .memory import Key, Memory, Past, Prompt, read_prompt
 from .output import Output
+from .sampler import Sampler
 
 CHUNK = 512  # tokens read between two looks at the stop switch
 PICTURES = 64  # whose features are kept
@@ -52,13 +54,11 @@ class LMMEngine:
         model.train(False)
         self.processor = processor
         self.max_tokens = max_tokens
-        self.temperature = temperature
         self.stats = Stats()
-        self._random = torch.Generator(model.device).manual_seed(seed)
-        self._memory = Memory(model, sessions)
+        self._sampler = Sampler(len(processor.tokenizer), temperature, seed, model.device)
+        self._memory = Memory(model.config, sessions, self._rewind)
         self._features: OrderedDict[str, Tensor] = OrderedDict()
         self._grammar_tokens = from_tokenizer(processor.tokenizer)
-        self._vocabulary = len(processor.tokenizer)
 
     @torch.inference_mode()
     def write(
@@ -73,7 +73,7 @@ class LMMEngine:
         prompt = read_prompt(conversation, self.processor)
         self._check_length(prompt)
         guide = Guide(self._grammar_tokens, grammar) if grammar is not None else None
-        output = Output(self.processor, guide, emit, self.stats)
+        output = Output(self.processor.decode, guide, emit, self.stats)
         past = self._memory.take(prompt)
         try:
             self._write(past, prompt, output, stop)
@@ -94,18 +94,19 @@ class LMMEngine:
         known = len(past.keys)
         self.stats.reused += known
         self.stats.prefilled += len(prompt.ids) - known
-        keys = [*prompt.keys[known:], *output.begin()]
+        keys = prompt.keys[known:]
         features = self._look(prompt.pictures, _holes(keys))
-        logits = self._read(past, keys, features, stop)
-        while not output.done:
-            if len(output.ids) >= self.max_tokens:
-                raise PlannerError(f"The output did not end within {self.max_tokens} tokens.")
-            token = self._choose(logits, output.guide)
-            if token == self.processor.end_token_id:
-                return
-            new = output.take(token)
-            if not output.done:
-                logits = self._read(past, new, None, stop)
+
+        def read(keys: Sequence[Key]) -> Tensor:
+            nonlocal features
+            now, features = features, None  # pictures stand in the prompt only
+            return self._read(past, keys, now, stop)
+
+        ends = (self.processor.end_token_id,)
+        output.write(read, keys, self._sampler, ends=ends, most=self.max_tokens)
+
+    def _rewind(self, cache: DynamicCache, kept: Tensor) -> None:
+        self.model.rewind(cache, kept.to(self.model.device))
 
     def _read(
         self, past: Past, keys: Sequence[Key], features: Tensor | None, stop: Callable[[], bool]
@@ -130,16 +131,6 @@ class LMMEngine:
             past.keys += part
         last: Tensor = logits[0, -1]  # (vocabulary)
         return last
-
-    def _choose(self, logits: Tensor, guide: Guide | None) -> int:
-        scores = logits[: self._vocabulary].float()  # the rest only fills the matrix up
-        if guide:
-            allowed = torch.from_numpy(guide.mask()).to(scores.device)
-            scores = scores.masked_fill(~allowed, -torch.inf)
-        if not self.temperature:
-            return int(scores.argmax())
-        chances = torch.softmax(scores / self.temperature, dim=-1)
-        return int(torch.multinomial(chances, 1, generator=self._random))
 
     def _look(self, pictures: Sequence[ImagePart], holes: int) -> Tensor | None:
         """The features of the last pictures, as many as fill the placeholders (token, dim)."""

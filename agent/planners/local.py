@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from llava_plus.agent.dialects import json as json_dialect
 from llava_plus.agent.dialects import plus as plus_dialect
@@ -23,13 +23,15 @@ from llava_plus.skills import SkillRegistry, default_registry
 from .devices import choose_device
 from .engine import Engine, Stats
 from .grammar import call_grammar
+from .handover import Item, until_decided
 from .hub_engine import HubEngine
 from .lmm_engine import LMMEngine
 from .phrases import phrases_of
+from .tool_calling import ToolCalling
 
 BUNDLED = Path(__file__).parents[2] / "model" / "weights"  # one folder for each bundled planner
 
-Dialect = Literal["json", "plus"]
+Dialect = Literal["json", "plus", "native"]
 
 
 class LocalPlanner:
@@ -42,12 +44,13 @@ class LocalPlanner:
     Args:
         model: Our `LMM`, or any image-text model of transformers.
         processor: What belongs to it.
-        dialect: "json" (ours) or "plus" (LLaVA-Plus's own format, without a grammar).
-        grammar: Whether to constrain the json dialect.
+        dialect: "json" (ours), "plus" (LLaVA-Plus's own format, without a grammar) or "native" (the
+            model's own chat template, where that knows tools; not for our `LMM`).
+        grammar: Whether to constrain the json and the native dialect.
         copied: Whether free-text arguments are phrases of the requests; None: for our LMM only.
         device: Where to run; None leaves the model where it is.
         name: What traces call this planner.
-        **options: ``max_tokens``, ``temperature``, ``seed``, for our LMM also ``sessions``.
+        **options: ``max_tokens``, ``temperature``, ``seed``, ``sessions``.
     """
 
     def __init__(
@@ -62,19 +65,29 @@ class LocalPlanner:
         name: str = "local",
         **options: Any,
     ) -> None:
-        if dialect not in ("json", "plus"):
-            raise SetupError(f"No dialect {dialect!r}. Use json or plus.")
+        if dialect not in get_args(Dialect):
+            raise SetupError(f"No dialect {dialect!r}. Use {', '.join(get_args(Dialect))}.")
         if device is not None:
             place, dtype = choose_device(device)
             model = model.to(device=place, dtype=dtype)
         self.name = name
         self.dialect = dialect
-        self.grammar = grammar and dialect == "json"
+        self.grammar = grammar and dialect != "plus"
         self._ours = isinstance(processor, LMMProcessor)
+        if self._ours and dialect == "native":
+            raise SetupError("A planner of ours has no template for tools. Use json or plus.")
         self.copied = self._ours if copied is None else copied
-        self._known = _known(processor) if self._ours else default_registry()
-        engine = LMMEngine if self._ours else HubEngine
-        self._engine: Engine = engine(model, processor, **options)
+        self._catalogue = default_registry()
+        self._known = self._catalogue
+        self._template: ToolCalling | None = None
+        self._engine: Engine
+        if self._ours:
+            self._known = _known(processor, self._catalogue)
+            self._engine = LMMEngine(model, processor, **options)
+        else:
+            self._engine = hub = HubEngine(model, processor, **options)
+            if dialect == "native":
+                self._template = ToolCalling(hub, grammar=grammar)
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="planner")
 
     @classmethod
@@ -97,7 +110,7 @@ class LocalPlanner:
         try:
             load = _load_ours if _model_type(path_or_id) == "llava_plus_lmm" else _load_other
             model, processor = load(path_or_id, dtype)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, ImportError) as error:
             raise SetupError(
                 f"Cannot load a planner from {name!r}: {error}"
                 " Give a directory or a hub id of an image-text model with safetensors weights."
@@ -112,10 +125,10 @@ class LocalPlanner:
     async def plan(self, view: PlanView) -> AsyncIterator[str | Decision]:
         """Yield the output as it is written, then the decision; see `Planner`."""
         loop = asyncio.get_running_loop()
-        queue: asyncio.Queue[str | Decision | BaseException] = asyncio.Queue()
+        queue: asyncio.Queue[Item] = asyncio.Queue()
         left = threading.Event()
 
-        def emit(item: str | Decision | BaseException) -> None:
+        def emit(item: Item) -> None:
             with suppress(RuntimeError):  # the loop is closed, nobody waits any more
                 loop.call_soon_threadsafe(queue.put_nowait, item)
 
@@ -125,13 +138,8 @@ class LocalPlanner:
 
         self._worker.submit(self._work, view, stop, emit)
         try:
-            while True:
-                item = await queue.get()
-                if isinstance(item, BaseException):
-                    raise item
+            async for item in until_decided(queue.get):
                 yield item
-                if isinstance(item, Decision):
-                    return
         finally:
             left.set()
 
@@ -139,12 +147,15 @@ class LocalPlanner:
         self,
         view: PlanView,
         stop: Callable[[], bool],
-        emit: Callable[[str | Decision | BaseException], None],
+        emit: Callable[[Item], None],
     ) -> None:
         try:
             if stop():
                 raise HaltedError
             view = self._offered(view)
+            if self._template is not None:
+                emit(self._template.decide(view, stop, emit))
+                return
             grammar = self._grammar(view) if self.grammar else None
             text = self._engine.write(self._render(view), grammar=grammar, stop=stop, emit=emit)
             emit(self._parse(text, view))
@@ -153,7 +164,7 @@ class LocalPlanner:
 
     def _offered(self, view: PlanView) -> PlanView:
         """The view with the skills that the model knows, and those that are not built in."""
-        own, _ = view.skills.differences(default_registry())
+        own, _ = view.skills.differences(self._catalogue)
         names = {spec.name for spec in (*self._known, *own)}
         skills = SkillRegistry(spec for spec in view.skills if spec.name in names)
         return replace(view, skills=skills)
@@ -174,9 +185,8 @@ class LocalPlanner:
         return json_dialect.parse(text, view.call_ids())
 
 
-def _known(processor: LMMProcessor) -> SkillRegistry:
+def _known(processor: LMMProcessor, catalogue: SkillRegistry) -> SkillRegistry:
     """The built-in skills that a model of ours was trained on."""
-    catalogue = default_registry()
     gone = [name for name in processor.skills if name not in catalogue]
     if gone:
         raise SetupError(

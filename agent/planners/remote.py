@@ -20,6 +20,7 @@ from llava_plus.errors import SetupError
 
 from .complaints import BrokenOffError, complain, passing
 from .data_urls import DataUrls
+from .handover import Item, until_decided
 from .remote_config import RemoteConfig, read_config
 from .reply import Reply
 from .spending import Ledger, Spent
@@ -31,7 +32,7 @@ LONGEST_PAUSE = 60.0  # seconds before a retry
 FAILURES = (openai.APIError, BrokenOffError, TimeoutError, JSONDecodeError, UnicodeDecodeError)
 ROLES = {"system": "system", "user": "user", "assistant": "assistant", "observation": "user"}
 
-Emit = Callable[[str | Decision | BaseException], None]
+Emit = Callable[[Item], None]
 
 
 class RemotePlanner:
@@ -63,16 +64,11 @@ class RemotePlanner:
 
     async def plan(self, view: PlanView) -> AsyncIterator[str | Decision]:
         """Yield the output as it is written, then the decision; see `Planner`."""
-        queue: asyncio.Queue[str | Decision | BaseException] = asyncio.Queue()
+        queue: asyncio.Queue[Item] = asyncio.Queue()
         work = asyncio.create_task(self._work(view, queue.put_nowait))
         try:
-            while True:
-                item = await _next(queue, view)
-                if isinstance(item, BaseException):
-                    raise item
+            async for item in until_decided(lambda: _next(queue, view)):
                 yield item
-                if isinstance(item, Decision):
-                    return
         finally:
             work.cancel()
             await asyncio.wait({work})
@@ -195,9 +191,7 @@ class RemotePlanner:
         return native.parse(reply.message, view.call_ids())
 
 
-async def _next(
-    queue: asyncio.Queue[str | Decision | BaseException], view: PlanView
-) -> str | Decision | BaseException:
+async def _next(queue: asyncio.Queue[Item], view: PlanView) -> Item:
     """Wait for the next item, or for the word to stop."""
     while True:
         late = view.deadline is not None and time.monotonic() > view.deadline

@@ -1,11 +1,12 @@
 """One reply of a chat server, put together from the chunks of its stream."""
 
-import json
 from typing import Any
 
 from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletionChunk
 from openai.types.chat.chat_completion_chunk import ChoiceDelta, ChoiceDeltaToolCall
+
+from .script import Script
 
 REASONING = ("reasoning_content", "reasoning")  # what servers call it
 
@@ -24,7 +25,7 @@ class Reply:
         self.silent = True  # whether no chunk has come
         self.begun = False  # whether anything was said
         self._native = native
-        self._script = _Script()
+        self._script = Script()
         self._said: dict[str, str] = {}
         self._calls: list[dict[str, Any]] = []
         self._at: dict[int, int] = {}  # the server's index of a call, and ours
@@ -86,31 +87,3 @@ class Reply:
         more = (function.arguments if function else None) or ""
         self._calls[at]["function"]["arguments"] += more
         return raw + more if self._native else ""
-
-
-class _Script:
-    """Writes words and calls, as they come, into one JSON object."""
-
-    def __init__(self) -> None:
-        self._open = ""  # the field that is being written
-
-    def words(self, field: str, text: str) -> str:
-        start = ""
-        if self._open != field:
-            start = f'{self._close()}"{field}":"'
-            self._open = field
-        return start + json.dumps(text, ensure_ascii=False)[1:-1]
-
-    def call(self, name: str) -> str:
-        start = "},"
-        if self._open != "actions":
-            first = '"thought":"",' if not self._open else ""
-            start = f'{self._close()}{first}"actions":['
-            self._open = "actions"
-        return f'{start}{{"skill":{json.dumps(name, ensure_ascii=False)},"args":'
-
-    def end(self) -> str:
-        return {"": "", "actions": "}]}"}.get(self._open, '"}')
-
-    def _close(self) -> str:
-        return {"": "{", "actions": "}],"}.get(self._open, '",')
