@@ -47,6 +47,7 @@ class Session:
         store: ArtifactStore,
         results: ResultCache | None = None,
         keeper: Keeper | None = None,
+        batch: bool = False,
     ) -> None:
         self.id = id
         self._planner = planner
@@ -55,6 +56,7 @@ class Session:
         self._store = store
         self._results = results
         self._keeper = keeper  # None where nothing outlives the process
+        self._batch = batch  # whether the loop does without LangGraph
         self._busy = threading.Lock()
         self._halt: Halt | None = None
         self._approvals = Approvals()
@@ -283,6 +285,7 @@ class Session:
             halt=halt,
             approvals=self._approvals,
             keeper=keeper,
+            batch=self._batch,
         )
 
     @contextmanager
