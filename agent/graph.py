@@ -67,11 +67,14 @@ def loop_graph() -> CompiledStateGraph[State, None, State, State]:
         run.__annotations__ = {"state": State, "config": RunnableConfig}
         return run
 
+    async def first(state: State) -> Node:  # a plain function would be called in a thread
+        return _next(state)
+
     graph = StateGraph(State)
     graph.add_node("plan", node("plan"), destinations=("plan", "act", "answer"))
     graph.add_node("act", node("act"), destinations=("plan", "answer"))
     graph.add_node("answer", node("answer"), destinations=(END,))
-    graph.add_conditional_edges(START, _next, ["plan", "act"])
+    graph.add_conditional_edges(START, first, ["plan", "act"])
     return graph.compile()
 
 

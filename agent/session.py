@@ -100,7 +100,7 @@ class Session:
             raise SetupError("The request is empty. Write what to do or what you want to know.")
         with self._alone() as halt:
             self._whole()
-            pictures = await asyncio.to_thread(self._load, images)
+            pictures = await asyncio.to_thread(self._load, images) if images else []
             if pointers and not (pictures or self.artifacts.handles("image")):
                 raise SetupError("There is no picture to point at. Add one.")
             self._attached += tuple(self.artifacts.add(picture) for picture in pictures)
