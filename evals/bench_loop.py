@@ -105,7 +105,7 @@ def validation() -> None:
 
 
 def dispatch() -> None:
-    """Check and run calls, each in its thread, and note what came of it; without planner or loop."""
+    """Check and run calls, and note what came of them; without planner or loop."""
     runtime = Runtime(SkillRegistry([nothing]), Artifacts())
 
     async def run() -> None:

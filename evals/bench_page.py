@@ -2,8 +2,8 @@
 
 import json
 import os
+import re
 import secrets
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,48 +25,39 @@ RESULT = "42"
 class Opened:
     """Seconds since the command."""
 
-    page: float  # when it was there
+    page: float  # when the page had been loaded
     result: float  # when a skill's result was on it
 
 
 def open_page() -> Opened:
     """Start the program as a person does, call a skill on its page, and end it."""
     began = time.perf_counter()
-    with _program() as (process, address), httpx.Client(base_url=address, timeout=LONGEST) as page:
-        while not _answers(page):
-            if process.poll() is not None or time.perf_counter() - began > LONGEST:
-                raise RuntimeError(f"no page at {address}; the program's exit: {process.returncode}")
-            time.sleep(0.02)
+    with _program() as address, httpx.Client(base_url=address, timeout=LONGEST) as page:
+        page.get("/").raise_for_status()
         there = time.perf_counter()
         _call(page)
         return Opened(page=there - began, result=time.perf_counter() - began)
 
 
 @contextmanager
-def _program() -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """Run ``llava-plus ui`` with a data directory of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def _program() -> Iterator[str]:
+    """Run ``llava-plus ui`` with a data directory of its own; give the address that it says."""
     with tempfile.TemporaryDirectory() as home:
         process = subprocess.Popen(
-            [sys.executable, "-c", COMMAND, "ui", "--no-browser", "--port", str(port)],
+            [sys.executable, "-c", COMMAND, "ui", "--no-browser"],
             env={**os.environ, "LLAVA_PLUS_HOME": home},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         try:
-            yield process, f"http://127.0.0.1:{port}"
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            if (found := re.search(r"http://\S+", said)) is None:
+                raise RuntimeError(f"wanted the page's address, the program said {said!r}")
+            yield found[0]
         finally:
             process.terminate()
-            process.wait(LONGEST)
-
-
-def _answers(page: httpx.Client) -> bool:
-    try:
-        return page.get("/").status_code == 200
-    except httpx.TransportError:
-        return False
+            process.communicate()
 
 
 def _call(page: httpx.Client) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,8 @@ def requests() -> list[Sent]:
 
 
 def grows_only(sent: list[Sent]) -> bool:
-    """Say whether each prompt begins with the one before, so that a server need not read it anew."""
-    return all(b.prompt.startswith(a.prompt) for a, b in zip(sent, sent[1:], strict=False))
+    """Say whether each prompt begins with the one before, which a server need not read again."""
+    return all(after.prompt.startswith(before.prompt) for before, after in pairwise(sent))
 
 
 def _read(body: bytes) -> Sent:
@@ -65,7 +66,7 @@ def _server() -> Iterator[tuple[str, list[bytes]]]:
     bodies: list[bytes] = []
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
