@@ -37,9 +37,11 @@ def told(event):
     if isinstance(event, Finished):
         return timeless(json.loads(event.trace.to_json()))
     fields = vars(event) | {"artifact": None}
-    fields |= {"observation": timeless(fields["observation"].model_dump())} if (
-        "observation" in fields
-    ) else {}
+    fields |= (
+        {"observation": timeless(fields["observation"].model_dump())}
+        if ("observation" in fields)
+        else {}
+    )
     return type(event).__name__, str(fields)
 
 
