@@ -106,8 +106,7 @@ class Session:
             self._attached += tuple(self.artifacts.add(picture) for picture in pictures)
             for pointer in pointers:
                 self._point(self.artifacts.handles("image")[-1], pointer)
-            running = self._begin(message, None)
-            async with aclosing(self._play(running, halt)) as events:
+            async with aclosing(self._play(self._begin(message, None), halt)) as events:
                 async for event in events:
                     yield event
 
@@ -123,8 +122,7 @@ class Session:
 
     async def resume(self) -> AsyncGenerator[Event]:
         """Go on with the request that a kill broke off; calls that had ended do not run again."""
-        running = self._running
-        if running is None:
+        if (running := self._running) is None:
             raise SetupError("No request of this session was broken off. Make a new one.")
         with self._alone(running.spent) as halt:
             async with aclosing(self._play(running, halt)) as events:
@@ -228,8 +226,7 @@ class Session:
             )
 
     def _provenance(self) -> dict[str, Any]:
-        versions = {spec.name: spec.version for spec in self._skills}
-        return {"planner": self._planner.name, "skills": versions}
+        return {"planner": self._planner.name, "skills": {s.name: s.version for s in self._skills}}
 
     def _load(self, images: Sequence[Source]) -> list[Image]:
         """Read and store all pictures before any of them is part of the session."""
