@@ -26,6 +26,8 @@ class Agent:
         home: A directory in which sessions, with their pictures, outlive the process; see
             `data_home`. If left out, all is forgotten when the process ends.
         retention: When sessions in ``home`` are deleted; never if left out.
+        batch: Whether sessions are for making data, hundreds at once: the same steps, events and
+            traces at less cost for each step, without LangGraph and so without checkpoints.
     """
 
     def __init__(
@@ -38,9 +40,12 @@ class Agent:
         results: ResultCache | None = None,
         home: str | Path | None = None,
         retention: Retention | None = None,
+        batch: bool = False,
     ) -> None:
         if home is not None and store is not None:
             raise SetupError("A home keeps pictures itself. Give the agent a home or a store.")
+        if home is not None and batch:
+            raise SetupError("A batch keeps no sessions. Leave out the home, or the batch.")
         self.planner = planner
         self.skills = default_registry() if skills is None else skills
         self.limits = limits or Limits()
@@ -48,6 +53,7 @@ class Agent:
         self.results = results
         self._kept = None if home is None else SessionStore(home)
         self._retention = retention
+        self._batch = batch
         self._sessions: dict[str, Session] = {}
         self._unnamed: WeakValueDictionary[str, Session] = WeakValueDictionary()
 
@@ -92,4 +98,5 @@ class Agent:
             store=store,
             results=self.results,
             keeper=keeper,
+            batch=self._batch,
         )

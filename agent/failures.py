@@ -6,7 +6,7 @@ import logging
 from llava_plus.errors import LlavaPlusError
 from llava_plus.skills import Call, Observation
 
-from .trace import Turn
+from .trace import Reason, Step, Turn
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,25 @@ def failed_calls(turn: Turn) -> dict[str, list[Observation]]:
         for name, seen in bad.items():
             failed.setdefault(name, []).append(seen)
     return failed
+
+
+def verdict(
+    turn: Turn, step: Step, failed: dict[str, list[Observation]]
+) -> tuple[Reason | None, str]:
+    """Say whether the turn has to end after this step, and for what problem.
+
+    Args:
+        turn: All before the step.
+        step: Its calls have ended.
+        failed: What `failed_calls` gives for the turn.
+    """
+    if turn.by == "person":
+        bad = [one.text for one in step.observations if not one.ok]
+        return ("error", "\n".join(bad)) if bad else ("answered", "")
+    for call in step.actions:
+        if len(before := failed.get(key(call), [])) > 1:
+            return "error", f"{call.skill} failed the same way again: {before[0].text}"
+    return None, ""
 
 
 def not_again(call: Call, before: Observation) -> Observation:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
-from dataclasses import dataclass, replace
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from llava_plus.skills import Call, Observation, Runtime
 
@@ -15,7 +15,7 @@ from .approvals import Approvals
 from .closing import closing_words
 from .draft import Draft
 from .events import ActionFinished, ActionProposed, ActionStarted, Event, StepStarted
-from .failures import explain, failed_calls, key, last_error, not_again
+from .failures import explain, failed_calls, key, last_error, not_again, verdict
 from .halt import Halt, HaltedError
 from .planner import Decision, Planner, PlannerError, PlanView, told_apart
 from .trace import Reason, Step, Turn
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .keeper import Keeper
 
 LONGEST_RAW = 600  # characters kept of an output that could not be read
+Node = Literal["plan", "act", "answer"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,26 +56,25 @@ def loop_graph() -> CompiledStateGraph[State, None, State, State]:
     """Connect the nodes, once for all turns; langgraph is imported here and not before."""
     from langchain_core.runnables import RunnableConfig
     from langgraph.graph import END, START, StateGraph
+    from langgraph.types import Command
 
-    def node(work: Callable[[Loop, State], Awaitable[State]]) -> Any:
-        async def run(state: State, config: RunnableConfig) -> State:
+    def node(name: Node) -> Any:
+        async def run(state: State, config: RunnableConfig) -> Command[str]:
             loop: Loop = config["configurable"]["loop"]
-            after = await work(loop, state)
-            if loop.keeper is not None:
-                after["spent"] = loop.halt.elapsed()
-            return after
+            after = await loop.node(name, state)
+            return Command(update=after, goto=END if name == "answer" else _next(state | after))
 
         run.__annotations__ = {"state": State, "config": RunnableConfig}
         return run
 
+    async def first(state: State) -> Node:  # a plain function would be called in a thread
+        return _next(state)
+
     graph = StateGraph(State)
-    graph.add_node("plan", node(Loop.plan))
-    graph.add_node("act", node(Loop.act))
-    graph.add_node("answer", node(Loop.answer))
-    graph.add_conditional_edges(START, _next, ["plan", "act"])
-    graph.add_conditional_edges("plan", _next, ["plan", "act", "answer"])
-    graph.add_conditional_edges("act", _next, ["plan", "answer"])
-    graph.add_edge("answer", END)
+    graph.add_node("plan", node("plan"), destinations=("plan", "act", "answer"))
+    graph.add_node("act", node("act"), destinations=("plan", "answer"))
+    graph.add_node("answer", node("answer"), destinations=(END,))
+    graph.add_conditional_edges(START, first, ["plan", "act"])
     return graph.compile()
 
 
@@ -89,11 +89,15 @@ class Loop:
     halt: Halt
     approvals: Approvals
     keeper: Keeper | None = None  # where checkpoints go
+    batch: bool = False  # whether to walk without LangGraph, which keeps nothing
+    happenings: asyncio.Queue[Event | Turn | None] = field(default_factory=asyncio.Queue)
 
     async def run(
         self, turn: Turn, decision: Decision | None, *, again: bool = False
     ) -> AsyncGenerator[Event | Turn]:
         """Yield events as they happen, and the turn as far as it has come after each node.
+
+        A node begins when all that happened before it has been taken.
 
         Args:
             turn: As it begins.
@@ -101,29 +105,52 @@ class Loop:
             again: Whether to go on from the last checkpoint instead.
         """
         start: State = {"turn": turn, "decision": decision, "began": self.halt.elapsed()}
-        graph, config = loop_graph(), self._config()
-        if self.keeper is not None:
-            graph = graph.copy({"checkpointer": self.keeper.checkpoints()})
-            config["configurable"]["thread_id"] = self.keeper.thread
-        stream = graph.astream(
-            None if again else start,
-            config,
-            stream_mode=["custom", "values"],
-            durability=None if self.keeper is None else "sync",
-        )
-        async with aclosing(cast("AsyncGenerator[Any]", stream)) as happenings:
-            async for mode, item in happenings:
-                yield item if mode == "custom" else item["turn"]
+        walk = self._walk(start) if self.batch else self._graph(None if again else start)
+        work = asyncio.create_task(walk)
+        work.add_done_callback(lambda _: self.happenings.put_nowait(None))
+        try:
+            while (one := await self.happenings.get()) is not None:
+                yield one
+                self.happenings.task_done()
+            work.result()
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
 
-    def _config(self) -> RunnableConfig:
-        return {
+    async def node(self, name: Node, state: State) -> State:
+        """Do one node's work and say how far the turn has come."""
+        await self.happenings.join()
+        work = {"plan": self.plan, "act": self.act, "answer": self.answer}
+        after = await work[name](state)
+        if self.keeper is not None:
+            after["spent"] = self.halt.elapsed()
+        self._write(after["turn"])
+        return after
+
+    async def _walk(self, state: State) -> None:
+        """Go from node to node."""
+        while (name := _next(state)) != "answer":
+            state |= await self.node(name, state)
+        await self.node("answer", state)
+
+    async def _graph(self, start: State | None) -> None:
+        """Go from node to node as LangGraph does, with a checkpoint after each."""
+        graph = loop_graph()
+        config: RunnableConfig = {
             "recursion_limit": 2 * self.limits.steps + 8,
             "configurable": {"loop": self},
         }
+        if self.keeper is not None:
+            graph = graph.copy({"checkpointer": self.keeper.checkpoints()})
+            config["configurable"]["thread_id"] = self.keeper.thread
+        await graph.ainvoke(start, config, durability=None if self.keeper is None else "sync")
+
+    def _write(self, one: Event | Turn) -> None:
+        self.happenings.put_nowait(one)
 
     async def plan(self, state: State) -> State:
         """Ask the planner what to do next."""
-        write, turn, began = _writer(), state["turn"], self.halt.elapsed()
+        write, turn, began = self._write, state["turn"], self.halt.elapsed()
         write(StepStarted(index=len(turn.steps)))
         draft = Draft(write, self.view.artifacts, last_error(turn))
         after: State = {"turn": turn, "draft": draft, "began": began, "decision": None}
@@ -146,13 +173,13 @@ class Loop:
 
     async def act(self, state: State) -> State:
         """Run what the planner decided, and note what came of it."""
-        write, turn, decision = _writer(), state["turn"], state["decision"]
+        write, turn, decision = self._write, state["turn"], state["decision"]
         assert decision is not None
         for call in decision.calls:
             write(ActionProposed(call=call))
         failed = failed_calls(turn)
         fresh = [call for call in decision.calls if key(call) not in failed]
-        seen = {} if turn.by == "person" else await self._ask(fresh, write)
+        seen = {} if turn.by == "person" else await self._ask(fresh)
         allowed = [call for call in fresh if call.id not in seen]
         for call in allowed:
             write(ActionStarted(call=call))
@@ -170,7 +197,10 @@ class Loop:
             observations=tuple(seen[call.id] for call in decision.calls),
             seconds=self._since(state["began"]),
         )
-        reason, problem = self._verdict(turn, step, failed)
+        reason, problem = verdict(turn, step, failed)
+        if len(turn.steps) + 1 >= self.limits.steps:
+            reason = reason or "steps"
+        reason = self.halt.reason or reason
         return {
             "turn": _with(turn, step),
             "decision": None,
@@ -184,7 +214,7 @@ class Loop:
         turn, reason = state["turn"], state.get("reason") or "error"
         draft = state.get("draft") or ""
         if isinstance(draft, str):
-            words, draft = draft, Draft(_writer(), self.view.artifacts, last_error(turn))
+            words, draft = draft, Draft(self._write, self.view.artifacts, last_error(turn))
         else:
             words = draft.answer
         if turn.by == "person" and reason == "answered":
@@ -202,11 +232,9 @@ class Loop:
         done = {"answer": text, "cited": cited, "reason": reason}
         return {"turn": turn.model_copy(update=done)}
 
-    async def _ask(
-        self, calls: list[Call], write: Callable[[Event], None]
-    ) -> dict[str, Observation]:
+    async def _ask(self, calls: list[Call]) -> dict[str, Observation]:
         return await ask(
-            calls, runtime=self.runtime, approvals=self.approvals, halt=self.halt, write=write
+            calls, runtime=self.runtime, approvals=self.approvals, halt=self.halt, write=self._write
         )
 
     async def _decide(self, turn: Turn, draft: Draft) -> Decision:
@@ -256,31 +284,11 @@ class Loop:
     def _since(self, began: float) -> float:
         return round(self.halt.elapsed() - began, 3)
 
-    def _verdict(
-        self, turn: Turn, step: Step, failed: dict[str, list[Observation]]
-    ) -> tuple[Reason | None, str]:
-        """Say whether the turn has to end after this step, and for what problem."""
-        if self.halt.reason:
-            return self.halt.reason, ""
-        if turn.by == "person":
-            bad = [one.text for one in step.observations if not one.ok]
-            return ("error", "\n".join(bad)) if bad else ("answered", "")
-        for call in step.actions:
-            if len(before := failed.get(key(call), [])) > 1:
-                return "error", f"{call.skill} failed the same way again: {before[0].text}"
-        return ("steps" if len(turn.steps) + 1 >= self.limits.steps else None), ""
 
-
-def _next(state: State) -> Literal["plan", "act", "answer"]:
+def _next(state: State) -> Node:
     if state.get("reason"):
         return "answer"
     return "act" if state.get("decision") else "plan"
-
-
-def _writer() -> Callable[[Event], None]:
-    from langgraph.config import get_stream_writer
-
-    return get_stream_writer()
 
 
 def _with(turn: Turn, step: Step) -> Turn:

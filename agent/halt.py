@@ -32,7 +32,7 @@ class Halt:
         self.began = time.monotonic() - spent
         self.deadline = None if seconds is None else self.began + seconds
         self._loop = asyncio.get_running_loop()
-        self._wake = asyncio.Event()
+        self._ended: asyncio.Future[None] = self._loop.create_future()
         self._lock = threading.Lock()
         self._timer: asyncio.TimerHandle | None = None
         self._start_clock()
@@ -43,7 +43,11 @@ class Halt:
             self.reason = self.reason or reason
         self.event.set()
         with suppress(RuntimeError):  # the loop is closed, the turn is over
-            self._loop.call_soon_threadsafe(self._wake.set)
+            self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        if not self._ended.done():
+            self._ended.set_result(None)
 
     def elapsed(self) -> float:
         """Return the seconds that the turn has taken; waiting for a person does not count."""
@@ -84,16 +88,14 @@ class Halt:
             work.close()
             raise HaltedError
         task = asyncio.ensure_future(work)
-        wake = asyncio.ensure_future(self._wake.wait())
         try:
-            await asyncio.wait({task, wake}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({task, self._ended}, return_when=asyncio.FIRST_COMPLETED)
             if not task.done() and grace:
                 await asyncio.wait({task}, timeout=grace)
             if task.done():
                 return task.result()
             raise HaltedError
         finally:
-            wake.cancel()
             if not task.done():
                 task.cancel()
                 task.add_done_callback(_forget)

@@ -47,6 +47,7 @@ class Session:
         store: ArtifactStore,
         results: ResultCache | None = None,
         keeper: Keeper | None = None,
+        batch: bool = False,
     ) -> None:
         self.id = id
         self._planner = planner
@@ -55,6 +56,7 @@ class Session:
         self._store = store
         self._results = results
         self._keeper = keeper  # None where nothing outlives the process
+        self._batch = batch  # whether the loop does without LangGraph
         self._busy = threading.Lock()
         self._halt: Halt | None = None
         self._approvals = Approvals()
@@ -98,14 +100,13 @@ class Session:
             raise SetupError("The request is empty. Write what to do or what you want to know.")
         with self._alone() as halt:
             self._whole()
-            pictures = await asyncio.to_thread(self._load, images)
+            pictures = await asyncio.to_thread(self._load, images) if images else []
             if pointers and not (pictures or self.artifacts.handles("image")):
                 raise SetupError("There is no picture to point at. Add one.")
             self._attached += tuple(self.artifacts.add(picture) for picture in pictures)
             for pointer in pointers:
                 self._point(self.artifacts.handles("image")[-1], pointer)
-            running = self._begin(message, None)
-            async with aclosing(self._play(running, halt)) as events:
+            async with aclosing(self._play(self._begin(message, None), halt)) as events:
                 async for event in events:
                     yield event
 
@@ -121,8 +122,7 @@ class Session:
 
     async def resume(self) -> AsyncGenerator[Event]:
         """Go on with the request that a kill broke off; calls that had ended do not run again."""
-        running = self._running
-        if running is None:
+        if (running := self._running) is None:
             raise SetupError("No request of this session was broken off. Make a new one.")
         with self._alone(running.spent) as halt:
             async with aclosing(self._play(running, halt)) as events:
@@ -226,8 +226,7 @@ class Session:
             )
 
     def _provenance(self) -> dict[str, Any]:
-        versions = {spec.name: spec.version for spec in self._skills}
-        return {"planner": self._planner.name, "skills": versions}
+        return {"planner": self._planner.name, "skills": {s.name: s.version for s in self._skills}}
 
     def _load(self, images: Sequence[Source]) -> list[Image]:
         """Read and store all pictures before any of them is part of the session."""
@@ -283,6 +282,7 @@ class Session:
             halt=halt,
             approvals=self._approvals,
             keeper=keeper,
+            batch=self._batch,
         )
 
     @contextmanager

@@ -24,10 +24,17 @@ async def last(events: AsyncGenerator[Event]) -> Trace:
 
 def wait(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end; where a loop is running already, beside it in a thread."""
+    ends: list[T] = []
+
+    async def run() -> None:  # asyncio.run writes out whatever its task returns, a whole session
+        ends.append(await work)
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)
-    context = contextvars.copy_context()
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(context.run, asyncio.run, work).result()
+        asyncio.run(run())
+    else:
+        context = contextvars.copy_context()
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(context.run, asyncio.run, run()).result()
+    return ends[0]

@@ -1,183 +1,115 @@
-"""Measure the planner's time per step, and what the loop adds to a call, side by side in one run.
+"""Measure what the loop, the runtime, the planner and the page cost, side by side in one run.
 
-make bench            # or: python -m llava_plus.evals.bench
+make bench            # or: python -m llava_plus.evals.bench [loop] [remote] [page] [nano]
+
+docs/benchmarks.md says what each figure is. All takes about three minutes on two cores that do
+nothing else; on a busy machine only ratios mean something.
 """
 
-import asyncio
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from statistics import median
-from threading import Event
-from typing import Any, TypedDict
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
 
-from llava_plus.agent import Agent, Decision, Limits, PlanView, ScriptedPlanner, load_planner
 from llava_plus.errors import SetupError
-from llava_plus.skills import Artifacts, Number, SkillRegistry, skill
 
-from .world import world_image, world_registry
+from . import bench_loop, bench_nano, bench_page, bench_peers, bench_remote
+from .bench_loop import CALLS, EPISODES
+from .spread import Spread, Took, side_by_side
 
-CALLS = 20
-REPEATS = 7
-REQUEST = "find the face on the left, crop to it, make it brighter, rotate it left and mirror it"
-STEPS = (
-    'detect(img_1, "face")',
-    "select(boxes_1, by='left')",
-    "crop(img_1, boxes_2)",
-    "adjust(img_2, brightness=0.3)",
-    "rotate(img_3, degrees=-90)",
-    "rotate(img_4, flip='horizontal')",
-)
-_STEPS = range(len(STEPS))
+ROUNDS = 15
+SESSIONS = 3  # of nano
+STARTS = 3  # of the page
 
 
-@skill(cache=False)
-def nothing(number: float) -> Number:
-    """Give the number back."""
-    return Number(number)
+def loop() -> Iterator[str]:
+    """Compare agents that have nothing to do but to make calls."""
+    yield f"ms per call by the clock | on the cores, {CALLS} calls of a skill that does nothing"
+    works: dict[str, Callable[[], object]] = {
+        "bare loop": bench_loop.bare,
+        "plain LangGraph": bench_loop.plain_graph(),
+        "agent": bench_loop.ours(batch=False),
+        "agent, batch": bench_loop.ours(batch=True),
+        **bench_peers.installed(),
+        "validation": bench_loop.validation,
+        "dispatch": bench_loop.dispatch,
+    }
+    took = side_by_side(works, rounds=ROUNDS)
+    yield from (_row(name, each, CALLS) for name, each in took.items())
+    yield from (f"  {name:16} not installed" for name in bench_peers.missing())
+    agent, plain = took["agent"], took["plain LangGraph"]
+    above = (agent.clock.middle - plain.clock.middle, agent.cores.middle - plain.cores.middle)
+    clock, cores = (each * 1000 / CALLS for each in above)
+    yield f"  the agent takes {clock:.3f} ms more than plain LangGraph, {cores:.3f} on the cores"
 
 
-class _Count(TypedDict):
-    count: float
+def batch() -> Iterator[str]:
+    """Run many episodes at once."""
+    steps = EPISODES * CALLS
+    yield f"ms per call by the clock | on the cores, {EPISODES} sessions of {CALLS} calls at once"
+    took = side_by_side({"agent, batch": bench_loop.episodes}, rounds=3)["agent, batch"]
+    yield _row("agent, batch", took, steps)
+    clock, cores = steps / took.clock.middle, steps / took.cores.middle
+    yield f"  {clock:.0f} calls per second by the clock, {cores:.0f} for each core that is busy"
 
 
-def bare() -> None:
-    """A loop that only calls the function."""
-    for number in range(CALLS):
-        nothing(float(number))
+def remote() -> Iterator[str]:
+    """Count what goes to a chat server."""
+    sent = bench_remote.requests()
+    yield f"bytes per request to a chat server, one photograph, {len(sent)} steps"
+    for number in (1, len(sent)):
+        one = sent[number - 1]
+        yield f"  step {number:<11} {one.bytes:9}, of which {len(one.text)} are words"
+    often = max(one.pictures for one in sent)
+    grows = "yes" if bench_remote.grows_only(sent) else "NO"
+    yield f"  the photograph in each request: {often} time; each begins with the last one: {grows}"
 
 
-def plain_graph() -> Callable[[], None]:
-    """LangGraph alone with the same two nodes: what the agent's own loop is compared with."""
-    from langgraph.graph import END, START, StateGraph
-
-    def act(state: _Count) -> _Count:
-        return {"count": nothing(state["count"]).value + 1}
-
-    def plan(state: _Count) -> _Count:
-        return state
-
-    graph = StateGraph(_Count)
-    graph.add_node("plan", plan)
-    graph.add_node("act", act)
-    graph.add_edge(START, "plan")
-    graph.add_edge("act", "plan")
-    graph.add_conditional_edges("plan", lambda s: END if s["count"] >= CALLS else "act")
-    compiled = graph.compile()
-
-    def run() -> None:
-        asyncio.run(compiled.ainvoke({"count": 0}, {"recursion_limit": 4 * CALLS}))
-
-    return run
+def page() -> Iterator[str]:
+    """Open the page, and call a skill on it."""
+    starts = [bench_page.open_page() for _ in range(STARTS)]
+    yield f"s from the command on, {STARTS} starts of llava-plus ui"
+    yield f"  page             {Spread.of([start.page for start in starts]):9.1f}"
+    yield f"  first result     {Spread.of([start.result for start in starts]):9.1f}"
 
 
-def ours() -> None:
-    """The agent, with its graph, checks, events and trace."""
-    script = [*(f"nothing({number})" for number in range(CALLS)), "Done."]
-    skills = SkillRegistry([nothing])
-    agent = Agent(ScriptedPlanner(script), skills, limits=Limits(steps=CALLS + 1))
-    agent.session().run_sync("go")
+def nano() -> Iterator[str]:
+    """Plan with the bundled planner."""
+    steps = bench_nano.planner_costs(bench_nano.nano(), sessions=SESSIONS)
+    yield f"nano, ms per step, {SESSIONS} sessions: cache kept | all read again | ratio"
+    for number, (kept, again) in enumerate(steps, 1):
+        ratio = _seconds(again).middle / _seconds(kept).middle
+        yield f"  step {number}: {_told(kept)} | {_told(again)} | {ratio:.2f}"
 
 
-def timed(work: Callable[[], None]) -> float:
-    """Milliseconds per call, the median of several runs after one to warm up."""
-    work()
-    times = []
-    for _ in range(REPEATS):
-        began = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - began)
-    return median(times) * 1000 / CALLS
+PARTS = {"loop": loop, "batch": batch, "remote": remote, "page": page, "nano": nano}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cost:
-    """What one step of the planner took."""
-
-    seconds: float
-    read: int  # tokens of the prompt that were not in the cache
-    written: int
-
-
-def views(picture: int) -> list[PlanView]:
-    """What a planner is asked at each step of one request about a picture of its own."""
-    skills = world_registry()
-    agent = Agent(ScriptedPlanner([*STEPS, "Done."]), skills)
-    trace = agent.session().run_sync(REQUEST, images=[world_image(picture)])
-    turn = trace.turns[-1]
-    seen = []
-    for done in _STEPS:
-        artifacts = Artifacts(trace.artifacts.store)
-        for _, artifact in list(trace.artifacts.items())[: 1 + done]:
-            artifacts.add(artifact.value, source=artifact.source)
-        running = {"steps": turn.steps[:done], "answer": "", "cited": (), "reason": "running"}
-        turns = (turn.model_copy(update=running),)
-        seen.append(PlanView(turns=turns, artifacts=artifacts, skills=skills, cancel=Event()))
-    return seen
+def main(names: Sequence[str] = ()) -> None:
+    """Print the named parts, or all."""
+    if unknown := [name for name in names if name not in PARTS]:
+        raise SetupError(f"No part {unknown[0]!r}. There are: {', '.join(PARTS)}.")
+    lines = (line for name in names or PARTS for line in PARTS[name]())
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; middle (best to worst)")  # noqa: T201
+    for line in lines:
+        print(line, flush=True)  # noqa: T201
 
 
-def cost(planner: Any, view: PlanView) -> Cost:
-    """Plan one step of the view."""
-
-    async def plan() -> None:
-        async for piece in planner.plan(view):
-            if isinstance(piece, Decision):
-                return
-
-    before = planner.stats.prefilled, planner.stats.decoded + planner.stats.forced
-    began = time.perf_counter()
-    asyncio.run(plan())
-    seconds = time.perf_counter() - began
-    after = planner.stats.prefilled, planner.stats.decoded + planner.stats.forced
-    return Cost(seconds=seconds, read=after[0] - before[0], written=after[1] - before[1])
+def _row(name: str, took: Took, calls: int) -> str:
+    clock, cores = took.clock.times(1000 / calls), took.cores.times(1000 / calls)
+    return f"  {name:16} {clock:8.3f} | {cores:8.3f}"
 
 
-def planner_costs(planner: Any, *, keep: bool) -> list[list[Cost]]:
-    """The costs of each step, over several pictures.
-
-    Args:
-        planner: A local planner.
-        keep: Whether the steps are those of one session, of which the planner still knows what it
-            has read; else each step comes from a session that it has not met, so that it reads
-            everything again, words and pictures.
-    """
-    sessions = range(REPEATS + 1)  # the first one to warm up
-    if keep:
-        rows = [[cost(planner, view) for view in views(session)] for session in sessions]
-    else:
-        rows = [
-            [cost(planner, views(1000 + session * len(STEPS) + step)[step]) for step in _STEPS]
-            for session in sessions
-        ]
-    return [list(column) for column in zip(*rows[1:], strict=True)]
+def _seconds(costs: Sequence[bench_nano.Cost]) -> Spread:
+    return Spread.of([cost.seconds for cost in costs])
 
 
-def main() -> None:
-    """Print both tables."""
-    print(f"ms per call, {CALLS} calls of a skill that does nothing, median of {REPEATS} runs")  # noqa: T201
-    for name, work in (("bare loop", bare), ("plain LangGraph", plain_graph()), ("agent", ours)):
-        print(f"  {name:16} {timed(work):8.3f}")  # noqa: T201
-    try:
-        planner = load_planner("nano")
-    except SetupError as error:
-        print(f"nano's steps are skipped: {error}")  # noqa: T201
-        return
-    print(f"nano per step, its cache kept | everything read again, medians of {REPEATS} sessions")  # noqa: T201
-    kept, again = planner_costs(planner, keep=True), planner_costs(planner, keep=False)
-    for number, (some, others) in enumerate(zip(kept, again, strict=True), 1):
-        row = f"{_told(some)} | {_told(others)} | {_ratio(some, others):.2f} times"
-        print(f"  step {number}: {row}")  # noqa: T201
-
-
-def _told(costs: list[Cost]) -> str:
-    ms = median(one.seconds for one in costs) * 1000
-    read, written = (median(n) for n in zip(*((c.read, c.written) for c in costs), strict=True))
-    return f"{ms:5.0f} ms, {read:4.0f} tokens read, {written:3.0f} written"
-
-
-def _ratio(kept: list[Cost], again: list[Cost]) -> float:
-    return median(one.seconds for one in again) / median(one.seconds for one in kept)
+def _told(costs: Sequence[bench_nano.Cost]) -> str:
+    ms = _seconds(costs).times(1000)
+    return f"{ms:5.0f}, {costs[0].read:4} tokens read, {costs[0].written:3} written"
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main(sys.argv[1:])
+    except SetupError as error:
+        sys.exit(str(error))
