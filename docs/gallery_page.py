@@ -44,8 +44,9 @@ def shell(showing: Showing, skills: SkillRegistry) -> str:
     """Return the command that does the same: ``run`` for one call, ``chat`` for several."""
     calls = calls_of(showing, skills)
     if len(calls) > 1:
-        words = ["llava-plus chat", *showing.pictures]
-        return _lines([*words, *(f'-m "{write_call(c.skill, c.args)}"' for c in calls)])
+        texts = [write_call(call.skill, call.args) for call in calls]
+        words = [" ".join(["llava-plus chat", *showing.pictures])]
+        return _lines([*words, *(f"-m {_quoted(text)}" for text in texts)])
     (call,) = calls
     words = [f"llava-plus run {call.skill}", *(f"--image {path}" for path in showing.pictures)]
     places = [p for p in skills[call.skill].parameters if isinstance(call.args.get(p.name), list)]
@@ -189,6 +190,11 @@ def _needs(kind: str, calls: Sequence[Call], skills: SkillRegistry) -> bool:
 def _place(row: Sequence[object]) -> str:
     """Write a box or a point as an option of ``llava-plus run``."""
     return f"{'--region' if len(row) == 4 else '--point'} {','.join(map(str, row))}"
+
+
+def _quoted(text: str) -> str:
+    """Quote a call for a shell, by the plainer quotes where they do."""
+    return shlex.quote(text) if '"' in text else f'"{text}"'
 
 
 def _rows(value: JsonValue) -> list[list[JsonValue]]:

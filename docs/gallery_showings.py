@@ -37,7 +37,7 @@ SHOWINGS = (
         pictures=(_ROCKET,),
         calls='add_text(img_1, "DSCOVR, February 2015", place="top", color="gold")',
         results=("img_2",),
-        note="A thin rim in the opposite colour keeps letters readable on anything.",
+        note="A thin rim in the opposite color keeps letters readable on anything.",
     ),
     Showing(
         skill="adjust",
@@ -45,7 +45,7 @@ SHOWINGS = (
         calls="segment(img_1, [0.12, 0.03, 0.81, 0.96]) ; "
         "adjust(img_1, grayscale=True, region=masks_1, outside=True)",
         results=("masks_1", "img_2"),
-        note="The cup is outlined first; then all but the cup loses its colour.",
+        note="The cup is outlined first; then all but the cup loses its color.",
     ),
     Showing(
         skill="blur",
@@ -112,7 +112,8 @@ SHOWINGS = (
     Showing(
         skill="detect",
         pictures=(_ASTRONAUT, _HOPPER, _CAT, _COFFEE),
-        calls='combine(img_1, img_2, third=img_3, fourth=img_4) ; detect(img_5, "face")',
+        calls='combine(img_1, img_2, third=img_3, fourth=img_4, layout="grid") ; '
+        'detect(img_5, "face")',
         results=("boxes_1",),
         note="Two faces of people; the cat's is not one.",
     ),
@@ -120,9 +121,9 @@ SHOWINGS = (
         skill="draw",
         pictures=(_ASTRONAUT,),
         calls='detect(img_1, "face") ; draw(img_1, boxes_1, shape="circle", color="yellow") ; '
-        'draw(img_2, [[0.3, 0.74], [0.54, 0.68]], shape="arrow", color="#00d0ff")',
+        'draw(img_2, [[0.78, 0.1], [0.31, 0.73]], shape="arrow", color="#00d0ff")',
         results=("img_3",),
-        note="A circle around what was found, and arrows to two points.",
+        note="A circle around what was found, and arrows to two places that were pointed at.",
     ),
     Showing(
         skill="enhance",
@@ -177,9 +178,9 @@ SHOWINGS = (
     Showing(
         skill="plot",
         pictures=(_COFFEE,),
-        calls='colors(img_1) ; plot(table_1, title="Colours of a cup of coffee")',
+        calls='colors(img_1) ; plot(table_1, title="Colors of a cup of coffee")',
         results=("img_2",),
-        note="A table of colours gives its bars their own colours.",
+        note="A table of colors gives its bars their own colors.",
     ),
     Showing(
         skill="read_codes",

@@ -1,11 +1,12 @@
 """Make docs/gallery.md and its pictures: ``python docs/make_gallery.py``.
 
-Every skill runs through a session, as in the chat page. Takes some minutes; reruns with the same
-versions of the packages give the same files.
+Every skill runs through a session, as in the chat page. Takes a minute or some, reruns less, since
+what slow skills returned is kept; the same versions of the packages give the same files.
 """
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,20 +15,22 @@ from gallery_page import FOLDER, calls_of, page
 from gallery_showings import SHOWINGS, Showing
 from PIL import Image as Pillow
 
-from llava_plus.agent import Agent, ScriptedPlanner, Trace
+from llava_plus.agent import Agent, Limits, ScriptedPlanner, Trace
 from llava_plus.errors import SetupError
 from llava_plus.skills import Image, SkillRegistry, Value, default_registry
 from llava_plus.ui.overlays import Drawable, picture_under
+from llava_plus.ui.results import open_results
 
 ROOT = Path(__file__).parents[1]
 SIDE, CHART = 360, 480  # pixels of the longer side of what is shown
-INPUT, RESULT = 25_000, 16_000  # bytes of a picture that goes in, and of one that comes out
+INPUT, RESULT = 25_000, 18_000  # bytes of a picture that goes in, and of one that comes out
+PATIENCE = 600.0  # seconds for a call: a busy machine gives the same page
 _SQUARES = (255, 205)  # grey levels behind what is transparent
 
 
 def main() -> None:
     """Write the pictures that go in, those that come out, and the page."""
-    skills = default_registry()
+    skills = SkillRegistry(replace(spec, time_limit=PATIENCE) for spec in default_registry())
     for one in INPUTS:
         if one.make is not None:
             write(one.make(), one.path, INPUT)
@@ -44,7 +47,8 @@ def main() -> None:
 
 def run(showing: Showing, skills: SkillRegistry) -> Trace:
     """Carry out the calls of a showing in a session of its own."""
-    session = Agent(ScriptedPlanner([]), skills).session()
+    limits = Limits(seconds=PATIENCE)
+    session = Agent(ScriptedPlanner([]), skills, limits=limits, results=open_results()).session()
     session.attach([ROOT / path for path in showing.pictures])
     for call in calls_of(showing, skills):
         trace = session.call_sync(call.skill, call.args)
