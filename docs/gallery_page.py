@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from llava_plus.agent import write_call
 from llava_plus.agent.notation import HANDLE, parse_plan, result_prefix
-from llava_plus.skills import Call, Image, Parameter, SkillRegistry, Table, Value
+from llava_plus.skills import Boxes, Call, Image, Masks, Parameter, SkillRegistry, Table, Value
 
 FOLDER = "docs/gallery"
 _WIDTH = 360  # pixels at which a picture of any size is shown
@@ -127,6 +127,7 @@ def section(
         f"```python\n{python(showing, skills)}\n```\n",
     ]
     said = [handle for handle in showing.results if not isinstance(values[handle], Image)]
+    said = [h for h in said if h == showing.results[-1] or not isinstance(values[h], Boxes | Masks)]
     return "\n".join([*parts, *(_said(handle, values[handle]) for handle in said)])
 
 

@@ -84,7 +84,7 @@ SHOWINGS = (
     Showing(
         skill="count",
         pictures=(_NOTICE,),
-        calls='ocr(img_1) ; count(lines_1, label="day")',
+        calls='ocr(img_1) ; count(lines_1, label="library")',
         results=("lines_1", "number_1"),
         note="It counts what was found before: of the lines that were read, those with a word.",
     ),
