@@ -38,14 +38,14 @@ def draw_boxes(
 
 
 def draw_polygons(pixels: Pixels, polygons: Sequence[Sequence[tuple[float, float]]]) -> Pixels:
-    """Outline polygons given in 0..1, numbered from 1."""
+    """Outline polygons given in 0..1, numbered from 1 before them where there is room."""
     picture, brush, line = _canvas(pixels)
     for index, polygon in enumerate(polygons):
         color = COLORS[index % len(COLORS)]
         corners = [(x * (picture.width - 1), y * (picture.height - 1)) for x, y in polygon]
         brush.line([*corners, *corners[:1]], fill=color, width=line, joint="curve")
         if corners:
-            _write(brush, min(corners), str(index + 1), color, line)
+            _write(brush, corners[0], str(index + 1), color, line, before=True)
     return np.asarray(picture)
 
 
@@ -77,10 +77,27 @@ def _canvas(pixels: Pixels) -> tuple[Pillow.Image, ImageDraw.ImageDraw, int]:
 
 
 def _write(
-    brush: ImageDraw.ImageDraw, corner: tuple[float, float], text: str, color: Color, line: int
+    brush: ImageDraw.ImageDraw,
+    corner: tuple[float, float],
+    text: str,
+    color: Color,
+    line: int,
+    *,
+    before: bool = False,
 ) -> None:
-    """Write black on a patch of colour. The font knows Latin letters; others become "?"."""
+    """Write black on a patch of colour. The font knows Latin letters; others become "?".
+
+    Args:
+        brush: Of the picture.
+        corner: Where the words begin, in pixels.
+        text: What to write.
+        color: Of the patch.
+        line: Width of the lines of the picture, in pixels; letters are five times as high.
+        before: Whether the words end at the corner, as far as the picture has room to the left.
+    """
     font = ImageFont.load_default(max(10, 5 * line))
     text = text.encode("latin-1", "replace").decode("latin-1")
+    if before:
+        corner = (max(0.0, corner[0] - brush.textlength(text, font=font) - line), corner[1])
     brush.rectangle(brush.textbbox(corner, text, font=font), fill=color)
     brush.text(corner, text, fill=(0, 0, 0), font=font)

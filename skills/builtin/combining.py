@@ -89,16 +89,8 @@ def _placed(
     Everything is laid out in the pictures' own pixels first and then brought to a bearable size.
     """
     columns = {"beside": len(images), "below": 1, "grid": 2}[layout]
-    wide, high = max(p.width for p in images), max(p.height for p in images)
     space = gap * min(images[0].width, images[0].height)
-    cells: list[tuple[float, float]] = []  # width and height of each picture's cell
-    for picture in images:
-        if layout == "beside":
-            cells.append((picture.width * high / picture.height, high))
-        elif layout == "below":
-            cells.append((wide, picture.height * wide / picture.width))
-        else:
-            cells.append((wide, high))
+    cells = _cells(images, layout, columns)
     rows = [list(range(i, min(i + columns, len(cells)))) for i in range(0, len(cells), columns)]
     total_x = max(sum(cells[i][0] for i in row) + space * (len(row) - 1) for row in rows)
     total_y = sum(max(cells[i][1] for i in row) for row in rows) + space * (len(rows) - 1)
@@ -117,6 +109,27 @@ def _placed(
             left += cell[0] + space
         top += max(cells[index][1] for index in row) + space
     return places, (max(1, round(total_x * scale)), max(1, round(total_y * scale)))
+
+
+def _cells(images: Sequence[Image], layout: _Layout, columns: int) -> list[tuple[float, float]]:
+    """Return width and height of the place of each picture.
+
+    In a grid every picture gets as large as fits into the widest by the highest of all; columns
+    and rows are then no wider and higher than what stands in them.
+    """
+    wide, high = max(p.width for p in images), max(p.height for p in images)
+    if layout == "beside":
+        return [(p.width * high / p.height, high) for p in images]
+    if layout == "below":
+        return [(wide, p.height * wide / p.width) for p in images]
+    scales = [min(wide / p.width, high / p.height) for p in images]
+    widths = [p.width * scale for p, scale in zip(images, scales, strict=True)]
+    heights = [p.height * scale for p, scale in zip(images, scales, strict=True)]
+    firsts = [index // columns * columns for index in range(len(images))]  # of each one's row
+    return [
+        (max(widths[index % columns :: columns]), max(heights[first : first + columns]))
+        for index, first in enumerate(firsts)
+    ]
 
 
 def _pillow(picture: Image, size: _Size) -> Pillow.Image:

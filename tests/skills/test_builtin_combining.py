@@ -27,7 +27,7 @@ def colors_at(image, *places):
         ({}, {}, "90x40"),
         ({}, {"gap": 0.5}, "110x40"),
         ({}, {"layout": "below"}, "60x120"),
-        ({}, {"layout": "grid"}, "120x40"),
+        ({}, {"layout": "grid"}, "90x40"),
         ({"third": BLUE}, {}, "220x80"),
         ({"third": BLUE}, {"layout": "grid"}, "120x160"),
         ({"third": BLUE, "fourth": RED}, {"layout": "grid", "gap": 0.1}, "124x164"),
@@ -45,6 +45,13 @@ def test_pictures_come_in_their_order_and_none_is_squeezed(astronaut, coffee):
     both = combine(astronaut, coffee)
     assert both.describe() == "1280x512"
     assert (both.pixels[:, :512] == astronaut.pixels).all()
+
+
+def test_a_grid_has_no_empty_bands_between_pictures_of_other_shapes():
+    tall, flat = plain(40, 60, (255, 0, 0)), plain(60, 20, (0, 255, 0))
+    grid = combine(tall, tall, third=flat, fourth=flat, layout="grid", color="black")
+    assert grid.describe() == "120x80"
+    assert colors_at(grid, (60, 59), (2, 61), (118, 78)) == [(0, 0, 0), (0, 255, 0), (0, 255, 0)]
 
 
 def test_one_picture_goes_into_a_region_of_another_and_the_rest_stays(coffee):

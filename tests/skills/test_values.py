@@ -307,3 +307,13 @@ def test_drawing_changes_a_copy_of_the_same_size(value, channels, size):
     assert (image.pixels == 128).all()
     if size != (1, 1):
         assert drawn != image
+
+
+def test_the_number_of_a_line_stands_before_it_and_hides_no_letter():
+    plain = Image(np.full((200, 300, 3), 128, np.uint8))
+    square = ((0.5, 0.5), (0.9, 0.5), (0.9, 0.7), (0.5, 0.7))
+    changed = (TextLines(("word",), (square,)).overlay(plain).pixels != 128).any(axis=2)
+    assert changed[:, 100:145].any()
+    assert not changed[105:135, 155:265].any()
+    at_the_edge = tuple((x - 0.5, y) for x, y in square)
+    assert TextLines(("word",), (at_the_edge,)).overlay(plain) != plain
