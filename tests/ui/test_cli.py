@@ -3,41 +3,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from llava_plus.agent import ScriptedPlanner
 from llava_plus.errors import SetupError
-from llava_plus.skills import Image
-from llava_plus.ui.cli import main
 
 EXAMPLES = Path(__file__).parents[2] / "ui" / "examples"
 BLUR = ("detect(img_1, 'face')", "blur(img_1, region=boxes_1)", "I blurred {boxes_1} in {img_2}.")
-
-
-@pytest.fixture
-def llava(capsys, monkeypatch, tmp_path):
-    """Run the command line in an empty folder; return exit code, output and errors."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments, script=()):
-        try:
-            main(list(map(str, arguments)), load=lambda name, device: ScriptedPlanner(script))
-            code = 0
-        except SystemExit as ended:
-            code = ended.code or 0
-        streams = capsys.readouterr()
-        return code, streams.out, streams.err
-
-    return run
-
-
-@pytest.fixture
-def small(tmp_path):
-    path = tmp_path / "small.png"
-    Image.from_array(np.full((20, 30, 3), 200, np.uint8)).save(path)
-    return path
 
 
 def test_version(llava):
