@@ -123,19 +123,22 @@ class Page:
         opened.then(self._follow, visit, sending, **quiet)
         self.place.change(None, self.place, None, js=REMEMBER, **quiet)
         spoken = self.language.input(self._speak, [visit, self.language], words, **quiet)
-        spoken.then(self.shelf.updates, visit, self.shelf.parts, **quiet)
-        message.submit(self._send, [visit, message], sending, **quiet)
+        sent = message.submit(self._send, [visit, message], sending, **quiet)
         message.change(
             self._attach, [visit, message], [message, *desk], trigger_mode="always_last", **quiet
         )
         self.chat.example_select(self._example, visit, message, **quiet)
-        self.stop.click(_stop, visit, None, queue=False, **quiet)
-        for event in (self.new_chat.click, self.chat.clear):
-            event(self._renew, visit, sending, **quiet)
+        self.stop.click(Visit.stop, visit, None, queue=False, **quiet)
+        new = [
+            on(self._renew, visit, sending, **quiet)
+            for on in (self.new_chat.click, self.chat.clear)
+        ]
+        for event in (spoken, sent, *new):
+            event.then(self.shelf.refreshed, visit, [self.shelf.none, self.shelf.list], **quiet)
         self.pointer.mark(self._mark, visit, desk, **quiet)
         self.clear.click(self._clear, visit, desk, **quiet)
         self.gallery.select(self._choose, visit, desk, **quiet)
-        self.mode.change(_mode, self.mode, self.pointer, **quiet)
+        self.mode.change(lambda mode: gr.HTML(mode=mode), self.mode, self.pointer, **quiet)
         self.clock.tick(self._watch, visit, [self.status, self.clock], **quiet)
         self.asking.wire(visit, sending, self._after, self._resume, **quiet)
         opened = self.shelf.wire(visit, sending, self._after, **quiet)
@@ -280,14 +283,6 @@ def build_app(lobby: Lobby) -> gr.Blocks:
     """
     blocks: gr.Blocks = Page(lobby).blocks
     return blocks
-
-
-def _mode(mode: str) -> Any:
-    return gr.HTML(mode=mode)
-
-
-def _stop(visit: Visit) -> None:
-    visit.stop()
 
 
 def _leave(visit: Visit | None) -> None:

@@ -32,9 +32,11 @@ class Shelf:
             self.none = gr.Markdown(plain(labels["chats_none"]))
             self.list = gr.Radio([], show_label=False, container=False, elem_id="chats")
             with gr.Row(elem_classes="buttons"):
-                self.open = gr.Button(labels["chat_open"], size="sm", variant="primary")
-                self.export = gr.Button(labels["chat_export"], size="sm")
-                self.delete = gr.Button(labels["chat_delete"], size="sm")
+                self.open = gr.Button(
+                    labels["chat_open"], size="sm", variant="primary", min_width=80
+                )
+                self.export = gr.Button(labels["chat_export"], size="sm", min_width=80)
+                self.delete = gr.Button(labels["chat_delete"], size="sm", min_width=80)
             with gr.Row(elem_classes="buttons"):
                 self.title = gr.Textbox(label=labels["chat_title"], max_length=200, scale=3)
                 self.rename = gr.Button(labels["chat_rename"], size="sm", scale=1)
@@ -58,14 +60,23 @@ class Shelf:
 
     def updates(self, visit: Visit) -> Updates:
         """Read the list anew; nothing is chosen and nothing asked any more."""
+        visit.listing = True
+        return {
+            **self.refreshed(visit),
+            self.title: "",
+            self.sure: gr.Group(visible=False),
+            self.question: "",
+        }
+
+    def refreshed(self, visit: Visit) -> Updates:
+        """Read the list anew where it is looked at."""
+        if not visit.listing:
+            return {self.none: gr.skip()}
         listed = visit.lobby.listed(visit.owner)
         choices = [(_line(one, visit), one.info.id) for one in listed]
         return {
             self.none: gr.Markdown(visible=not choices),
             self.list: gr.Radio(choices, value=None),
-            self.title: "",
-            self.sure: gr.Group(visible=False),
-            self.question: "",
         }
 
     def words(self, labels: Labels) -> Updates:
@@ -105,6 +116,7 @@ class Shelf:
 
         chosen, all_parts = [visit, self.list], [*sending, *self.parts]
         self.box.expand(self.updates, visit, self.parts, **quiet)
+        self.box.collapse(_shut, visit, None, **quiet)
         exported = self.export.click(_export, chosen, self.archive, **quiet)
         exported.success(None, None, None, js=DOWNLOAD, **quiet)
         self.rename.click(self.renamed, [*chosen, self.title], self.parts, **quiet)
@@ -124,6 +136,10 @@ class Shelf:
         titles = [_title(one, visit.labels) for one in listed if one.info.id == id]
         words = visit.labels["chat_delete_sure"].format(title="".join(titles))
         return {self.sure: gr.Group(visible=bool(titles)), self.question: plain(words)}
+
+
+def _shut(visit: Visit) -> None:
+    visit.listing = False
 
 
 def _export(visit: Visit, id: str | None) -> str:

@@ -47,6 +47,7 @@ class Visit:
         self.language = language
         self.lobby = lobby
         self.owner = lobby.owner(key)
+        self.listing = False  # whether the list of kept chats is looked at
         self._inbox = inbox
         self._settle(lobby.begin(self.owner, self))
 
@@ -138,9 +139,10 @@ class Visit:
         try:
             async with aclosing(conversation.watch()) as turns:
                 async for turn in turns:
+                    growing = await self._growing(conversation, turn)
                     if conversation is not self.conversation:
                         return
-                    yield [*self.chat, *await asyncio.to_thread(self._render, turn)]
+                    yield [*self.chat, *growing]
         finally:
             if conversation is self.conversation:
                 self._keep()
@@ -253,6 +255,15 @@ class Visit:
             self.chat += self._render(turn)
             self._turns += (turn,)
         self.desk.choose(None)
+
+    async def _growing(self, conversation: Conversation, turn: Turn) -> list[ChatMessage]:
+        """Return the running turn; nothing if the visitor turned to another chat meanwhile."""
+        try:
+            return await asyncio.to_thread(self._render, turn)
+        except (OSError, KeyError):  # its pictures have been put away
+            if conversation is self.conversation:
+                raise
+            return []
 
     def _render(self, turn: Turn) -> list[ChatMessage]:
         return render_turn(

@@ -182,3 +182,42 @@ def test_light_commands_stay_light(arguments):
     env = {"PYTHONPATH": str(Path(__file__).parents[2] / "src"), "PATH": ""}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     assert (done.returncode, done.stderr) == (0, "\n")
+
+
+@pytest.mark.parametrize(
+    ("flags", "kept"),
+    [
+        ((), True),
+        (("--no-keep",), False),
+        (("--host", "0.0.0.0"), False),
+        (("--host", "0.0.0.0", "--keep"), True),
+    ],
+)
+def test_the_page_keeps_chats_where_only_this_machine_sees_them(
+    llava, home, monkeypatch, flags, kept
+):
+    seen = {}
+
+    class Page:
+        address, folder = "http://127.0.0.1:7860", "folder"
+
+        def wait(self):
+            seen["waited"] = True
+
+    def serve(make_agent, *, store, **_):
+        seen.update(store=store, agent=make_agent())
+        return Page()
+
+    monkeypatch.setattr("llava_plus.ui.serve.serve", serve)
+    code, out, _ = llava("ui", "--no-browser", *flags)
+    assert (code, seen["waited"], seen["store"] is not None) == (0, True, kept)
+    assert ("kept in" in out, str(home) in out) == (kept, kept)
+    session = seen["agent"].session("cats")
+    session.attach([EXAMPLES / "coffee.jpg"])
+    session.close()
+    assert (home / "sessions" / "cats").is_dir() is kept
+
+
+@pytest.mark.parametrize("flag", ["--keep-days", "--keep-mb"])
+def test_nothing_cannot_be_kept_for_no_time_or_in_no_room(llava, flag):
+    assert llava("ui", flag, "0")[0] == 2
