@@ -20,14 +20,14 @@ class Asking:
 
     def __init__(self, labels: Labels) -> None:
         with gr.Group(visible=False, elem_id="asking") as self.box:
-            self.call = gr.Markdown(latex_delimiters=[], container=True)
+            self.call = gr.Markdown(latex_delimiters=[], padding=True)
             self.id = gr.Textbox(visible=False)  # of the call that the browser shows
             self.reason = gr.Textbox(label=labels["refuse_reason"], max_lines=3, max_length=1000)
             with gr.Row(elem_classes="buttons"):
                 self.allow = gr.Button(labels["allow"], variant="primary")
                 self.refuse = gr.Button(labels["refuse"], variant="stop")
         with gr.Group(visible=False, elem_id="broken-off") as self.broken:
-            self.told = gr.Markdown(plain(labels["broken_off"]), container=True)
+            self.told = gr.Markdown(plain(labels["broken_off"]), padding=True)
             with gr.Row(elem_classes="buttons"):
                 self.resume = gr.Button(labels["resume"], variant="primary")
                 self.give_up = gr.Button(labels["give_up"])

@@ -32,7 +32,7 @@ class Conversation:
     Args:
         agent: Whose session it is.
         session: Open, and nobody else's.
-        idle: Called when a request is over.
+        idle: Called when a request is over, in a thread of its own.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class Conversation:
             self._tell()
             if self._closing:
                 self.session.close()
-            self._idle(self)
+            asyncio.get_running_loop().run_in_executor(None, self._idle, self)  # it may wait
 
     def _take(self, event: Event) -> None:
         """Note what has happened; of a text that grows, not every word is told at once."""

@@ -41,7 +41,7 @@ class Shelf:
                 self.title = gr.Textbox(label=labels["chat_title"], max_length=200, scale=3)
                 self.rename = gr.Button(labels["chat_rename"], size="sm", scale=1)
             with gr.Group(visible=False, elem_id="sure") as self.sure:
-                self.question = gr.Markdown(latex_delimiters=[], container=True)
+                self.question = gr.Markdown(latex_delimiters=[], padding=True)
                 with gr.Row(elem_classes="buttons"):
                     self.delete_now = gr.Button(labels["chat_delete_now"], variant="stop")
                     self.keep = gr.Button(labels["chat_keep"])

@@ -1,6 +1,7 @@
 """Kept chats, reloading, approval and stopping in a real browser; see test_page.py."""
 
 import asyncio
+import shutil
 import threading
 import zipfile
 
@@ -8,8 +9,10 @@ import pytest
 
 from llava_plus.agent import Agent, ScriptedPlanner, SessionStore
 from llava_plus.skills import Image, SkillRegistry, Text, default_registry, skill
+from llava_plus.ui.examples import FOLDER
 
 POSTED = []
+PHOTO = str(FOLDER / "coffee.jpg")
 
 
 @skill(approval=True, cache=False, isolation="inline")
@@ -25,6 +28,7 @@ class Waiting:
     name = "scripted"
     scripts = {  # noqa: RUF012
         "wait": ["The waiting is over."],
+        "Flip it.": ["flip(img_1)", "It is flipped in {img_2}."],
         "Post it.": ["post(img_1, '<b>Look</b>')", "It is online."],
         "Post this.": ["post(img_1, 'Look')", "Then I leave it: {error}"],
     }
@@ -49,14 +53,23 @@ def planner():
 
 
 @pytest.fixture(scope="module")
-def address(planner, tmp_path_factory):
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def address(planner, home):
     from llava_plus.ui.serve import serve
 
-    home = tmp_path_factory.mktemp("home")
     skills = default_registry().merge(SkillRegistry([post]))
     server = serve(lambda: Agent(planner, skills, home=home), store=SessionStore(home))
     yield server.address
     server.close()
+
+
+def idle(page):
+    page.wait_for_selector("button:has-text('Stop')[disabled]")
+    page.wait_for_timeout(500)
 
 
 def listed(page):
@@ -102,22 +115,24 @@ def test_reload_open_rename_export_and_delete(page, planner, send, said, shoot, 
 
 def test_a_call_waits_to_be_allowed_or_refused(page, send, said, shoot):
     page = page()
-    page.set_input_files("input[type=file]", _photo())
+    page.set_input_files("input[type=file]", PHOTO)
     page.wait_for_selector(".stage:not([hidden])")
     send(page, "Post it.")
     page.wait_for_selector("#asking:has-text('<b>Look</b>')")
     assert page.locator("#asking b").count() == 0
     shoot(page, "24_approve")
     assert not POSTED
-    page.click("text=Allow")
+    page.get_by_role("button", name="Allow", exact=True).click()
     said(page, "It is online.")
     assert POSTED == ["<b>Look</b>"]
     page.wait_for_selector("#asking", state="hidden")
+    idle(page)
     send(page, "Post this.")
     page.wait_for_selector("#asking:has-text('Look')")
     page.fill("#asking textarea", "not that one")
-    page.click("text=Refuse")
+    page.get_by_role("button", name="Refuse", exact=True).click()
     said(page, "refused post: not that one")
+    idle(page)
     shoot(page, "25_refused")
     send(page, "Post it.")
     page.wait_for_selector("#asking:has-text('Look')")
@@ -128,7 +143,32 @@ def test_a_call_waits_to_be_allowed_or_refused(page, send, said, shoot):
     assert POSTED == ["<b>Look</b>"]
 
 
-def _photo():
-    from llava_plus.ui.examples import FOLDER
+@pytest.fixture
+def broken_off(home, tmp_path):
+    """Put a session among the kept ones as a kill in the middle of its request leaves it."""
 
-    return str(FOLDER / "coffee.jpg")
+    def leave(view):
+        shutil.copytree(tmp_path / "home", tmp_path / "left")
+        return "late"
+
+    planner = ScriptedPlanner(["flip(img_1)", leave])
+    session = Agent(planner, default_registry(), home=tmp_path / "home").session("half")
+    session.run_sync("Flip it.", [PHOTO])
+    session.close()
+    shutil.copytree(tmp_path / "left", home, dirs_exist_ok=True)
+
+
+@pytest.mark.usefixtures("broken_off")
+def test_a_broken_off_request_is_shown_and_goes_on(page, said, shoot):
+    page = page()
+    listed(page)
+    page.click("#chats label:has-text('Flip it.')")
+    page.get_by_role("button", name="Open", exact=True).click()
+    page.wait_for_selector("#broken-off:has-text('was broken off')")
+    said(page, "flip(image=img_1)")
+    shoot(page, "29_broken_off")
+    page.get_by_role("button", name="Go on", exact=True).click()
+    said(page, "It is flipped in img_2.")
+    page.wait_for_selector("#broken-off", state="hidden")
+    page.wait_for_selector("#gallery .caption-label:text('img_2')")
+    shoot(page, "30_went_on")

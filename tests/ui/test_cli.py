@@ -156,10 +156,9 @@ def test_calls_by_hand_work_in_a_chat(llava, small):
     assert "img_2: 20x30" in out
 
 
-def test_without_messages_it_asks(llava, small, monkeypatch):
-    lines = iter(["Hi.", "/nonsense", "/help", "/add none.png", "/quit"])
-    monkeypatch.setattr("builtins.input", lambda *_: next(lines))
-    code, out, _ = llava("chat", small, script=("Hello.",))
+def test_without_messages_it_asks(llava, small):
+    typed = ["Hi.", "/nonsense", "/help", "/add none.png", "/quit"]
+    code, out, _ = llava("chat", small, script=("Hello.",), typed=typed)
     assert code == 0
     for words in ("Hello.", "No skill 'nonsense'", "crop(image", "no such file"):
         assert words in out

@@ -202,6 +202,15 @@ def test_twenty_visitors_at_once_mix_nothing(lobby, gate, inbox, picture):
     assert len({visit.files.folder for visit in visits}) == 20
 
 
+def test_a_chat_without_a_request_is_not_kept(lobby, inbox):
+    lobby = lobby()
+    visit = Visit(lobby, inbox)
+    with pytest.raises(SetupError, match="No skill 'nonsense'"):
+        visit.prepare("/nonsense", [])
+    assert lobby.listed("") == []
+    assert not visit.running
+
+
 def test_kept_chats_are_renamed_exported_and_deleted(lobby, gate, inbox, upload, tell):
     lobby = lobby()
     gate.go.set()
