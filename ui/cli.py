@@ -11,14 +11,7 @@ import typer
 from rich.console import Console
 
 import llava_plus
-from llava_plus.agent import (
-    Agent,
-    Planner,
-    Retention,
-    SessionStore,
-    data_home,
-    load_planner,
-)
+from llava_plus.agent import Agent, Planner, Retention, SessionStore, data_home, load_planner
 from llava_plus.errors import SetupError, SkillError
 from llava_plus.skills import SkillRegistry, default_registry
 
@@ -90,8 +83,8 @@ def ui(
     from .serve import needs_token, serve
 
     registry, results = _registry(skills), open_results()
-    kept = not needs_token(host) if keep is None else keep
-    store = SessionStore() if kept else None
+    keep = not needs_token(host) if keep is None else keep
+    store = SessionStore() if keep else None
     home = None if store is None else store.home.root
     load = _loader(ctx)
     late = LatePlanner(lambda: load(planner, device=device), name=planner)
@@ -104,7 +97,8 @@ def ui(
     )
     say(Console(), f"LLaVA-Plus is at {server.address}")
     if store is None:
-        say(Console(), f"Ctrl-C ends it and deletes all chats; see {server.folder}.", "dim")
+        where = f"the pictures, which lie in {server.folder}"
+        say(Console(), f"Ctrl-C ends it and deletes {where}; no chat is kept.", "dim")
     else:
         room = f"for {keep_days:g} days and up to {keep_mb} MB"
         say(Console(), f"Chats are kept in {home}, {room}; --no-keep keeps none.", "dim")
