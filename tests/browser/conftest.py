@@ -37,7 +37,7 @@ def page(browser, address):
     def open_page(context=None, **options):
         size = {"width": 1280, "height": 1000}
         page = (context or browser.new_context(viewport=size, **options)).new_page()
-        page.set_default_timeout(90_000)  # a machine may be busy
+        page.set_default_timeout(180_000)  # a machine may be busy
         page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(address)
