@@ -77,7 +77,12 @@ class Session:
     @property
     def interrupted(self) -> bool:
         """Whether a request was broken off, by a kill or a full disk: `resume` finishes it."""
-        return self._running is not None and self._halt is None
+        return self.unfinished is not None and self._halt is None
+
+    @property
+    def unfinished(self) -> Turn | None:
+        """The request that was broken off, as far as its last checkpoint."""
+        return None if self._running is None else self._running.turn
 
     @property
     def trace(self) -> Trace:
@@ -249,8 +254,7 @@ class Session:
         """Run the graph and hand on its events; the turn is kept however this ends."""
         turn = running.turn
         try:
-            loop = self._loop(halt)
-            steps = loop.run(turn, running.decision, again=running.checkpointed)
+            steps = self._loop(halt).run(turn, running.decision, again=running.checkpointed)
             async with aclosing(steps) as happenings:
                 async for one in happenings:
                     if isinstance(one, Turn):

@@ -122,12 +122,13 @@ class SessionStore:
         """Delete what is too old or too much, the oldest first; return the ids."""
         oldest = [info for info in reversed(self.infos()) if not info.problem]
         deleted: list[str] = []
+        total = _size(self.home.sessions) + _size(self.home.pictures)  # the cache has its own cap
         for info in oldest:
             old = retention.days is not None and info.changed < time.time() - retention.days * DAY
-            much = retention.bytes is not None and _size(self.home.root) > retention.bytes
+            much = retention.bytes is not None and total > retention.bytes
             if old or much:
                 try:
-                    self.delete(info.id)
+                    total -= self.delete(info.id)
                 except StoreError:  # it is open
                     continue
                 deleted.append(info.id)

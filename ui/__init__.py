@@ -2,8 +2,9 @@
 
 from .labels import LANGUAGES
 from .late import LatePlanner
+from .lobby import Lobby
 from .progress import advance
 from .render import ChatMessage, render_turn
 from .state import Visit
 
-__all__ = ["LANGUAGES", "ChatMessage", "LatePlanner", "Visit", "advance", "render_turn"]
+__all__ = ["LANGUAGES", "ChatMessage", "LatePlanner", "Lobby", "Visit", "advance", "render_turn"]

@@ -2,24 +2,30 @@
 
 import asyncio
 import html
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any, TypedDict
 
 import gradio as gr
 from gradio import processing_utils, utils
 
-from llava_plus.agent import Agent
 from llava_plus.errors import LlavaPlusError, SetupError
 
+from .asking import Asking
 from .examples import EXAMPLES
 from .labels import ENGLISH, LANGUAGES, Labels, language_of
+from .lobby import Lobby
+from .notices import Updates, say, tried
+from .pointer import pointer
 from .render import render_help
-from .state import Visit, empty_panel
+from .shelf import Shelf
+from .state import Visit
+from .words import about, chat_words, message_words, modes
 
 ASSETS = Path(__file__).parent / "assets"
+REMEMBERED = (ASSETS / "memory.js").read_text(encoding="utf-8")
+REMEMBER = '(id) => { try { sessionStorage.setItem("llava-plus-chat", id); } catch {} }'
 SKIP: Any = gr.skip()
-Updates = dict[Any, Any]
 
 
 class Message(TypedDict):
@@ -36,21 +42,23 @@ class Page:
     """Builds the page and wires it; each visitor gets a `Visit` of their own.
 
     Args:
-        make_agent: Makes an agent for each chat.
+        lobby: Where visitors find their conversations.
     """
 
-    def __init__(self, make_agent: Callable[[], Agent]) -> None:
-        self.make_agent = make_agent
+    def __init__(self, lobby: Lobby) -> None:
+        self.lobby = lobby
         _fetch_nothing()
         with gr.Blocks(title="LLaVA-Plus", delete_cache=(3600, 86400)) as self.blocks:
             self.visit = gr.State(None, delete_callback=_leave)
+            self.key = gr.Textbox(visible="hidden")  # the secret of the visitor's browser
+            self.place = gr.Textbox(visible="hidden")  # the chat that the tab shows
             self._build(ENGLISH)
             self._wire()
         self.blocks.queue(default_concurrency_limit=None, api_open=False)
 
     def _build(self, labels: Labels) -> None:
         with gr.Row(elem_id="head"):
-            self.about = gr.Markdown(_about(labels))
+            self.about = gr.Markdown(about(labels))
             self.language = gr.Radio(list(LANGUAGES), value="English", label=labels["language"])
         with gr.Row():
             with gr.Column(scale=3, min_width=340):
@@ -60,15 +68,16 @@ class Page:
 
     def _build_chat(self, labels: Labels) -> None:
         self.chat = gr.Chatbot(
-            height="56vh", latex_delimiters=[], buttons=[], elem_id="chat", **_chat_words(labels)
+            height="56vh", latex_delimiters=[], buttons=[], elem_id="chat", **chat_words(labels)
         )
+        self.asking = Asking(labels)
         self.message = gr.MultimodalTextbox(
             file_types=["image"],
             file_count="multiple",
             interactive=False,
             max_plain_text_length=100_000,
             elem_id="message",
-            **_message_words(labels),
+            **message_words(labels),
         )
         with gr.Row(elem_classes="buttons"):
             self.stop = gr.Button(labels["stop"], variant="stop", interactive=False)
@@ -78,18 +87,11 @@ class Page:
         self.clock = gr.Timer(2)
 
     def _build_desk(self, labels: Labels) -> None:
+        self.shelf = Shelf(labels, kept=self.lobby.store is not None)
         self.title = gr.Markdown(f"### {labels['pointing']}")
-        self.pointer = gr.HTML(
-            empty_panel(labels),
-            html_template=(ASSETS / "pointer.html").read_text(encoding="utf-8"),
-            css_template=(ASSETS / "pointer.css").read_text(encoding="utf-8"),
-            js_on_load=(ASSETS / "pointer.js").read_text(encoding="utf-8"),
-            elem_id="pointer",
-            mode="point",
-            aria=labels["pointing"],
-        )
+        self.pointer = pointer(labels)
         with gr.Row(elem_classes="buttons"):
-            self.mode = gr.Radio(_modes(labels), value="point", label=labels["mode"])
+            self.mode = gr.Radio(modes(labels), value="point", label=labels["mode"])
             self.clear = gr.Button(labels["clear_marks"], size="sm")
         self.gallery = gr.Gallery(
             label=labels["gallery"],
@@ -107,33 +109,48 @@ class Page:
         """Connect events with handlers; nothing here is open to programs from outside."""
         visit, message = self.visit, self.message
         desk = [self.pointer, self.gallery, self.picture]
-        sending = [self.chat, message, self.stop, self.trace, *desk]
+        sending = [self.chat, message, self.stop, self.trace, self.place, *desk]
+        sending += self.asking.parts
         quiet: Any = {"api_visibility": "private", "show_progress": "hidden"}
         words = [
             *(self.about, self.language, self.chat, message, self.stop, self.new_chat),
             *(self.trace, self.status, self.title, self.pointer, self.mode, self.clear),
             *(self.gallery, self.picture, self.accordion, self.skills),
+            *(*self.asking.named, *self.shelf.named),
         ]
-        self.blocks.load(self._open, None, [visit, *words], **quiet)
-        self.language.input(self._speak, [visit, self.language], words, **quiet)
-        message.submit(self._send, [visit, message], sending, **quiet)
+        known = [self.key, self.place]
+        opened = self.blocks.load(self._open, known, [visit, *words], js=REMEMBERED, **quiet)
+        opened.then(self._follow, visit, sending, **quiet)
+        self.place.change(None, self.place, None, js=REMEMBER, **quiet)
+        spoken = self.language.input(self._speak, [visit, self.language], words, **quiet)
+        sent = message.submit(self._send, [visit, message], sending, **quiet)
         message.change(
             self._attach, [visit, message], [message, *desk], trigger_mode="always_last", **quiet
         )
         self.chat.example_select(self._example, visit, message, **quiet)
-        self.stop.click(_stop, visit, None, queue=False, **quiet)
-        for event in (self.new_chat.click, self.chat.clear):
-            event(self._renew, visit, sending, **quiet)
+        self.stop.click(Visit.stop, visit, None, queue=False, **quiet)
+        new = [
+            on(self._renew, visit, sending, **quiet)
+            for on in (self.new_chat.click, self.chat.clear)
+        ]
+        for event in (spoken, sent, *new):
+            event.then(self.shelf.refreshed, visit, [self.shelf.none, self.shelf.list], **quiet)
         self.pointer.mark(self._mark, visit, desk, **quiet)
         self.clear.click(self._clear, visit, desk, **quiet)
         self.gallery.select(self._choose, visit, desk, **quiet)
-        self.mode.change(_mode, self.mode, self.pointer, **quiet)
+        self.mode.change(lambda mode: gr.HTML(mode=mode), self.mode, self.pointer, **quiet)
         self.clock.tick(self._watch, visit, [self.status, self.clock], **quiet)
+        self.asking.wire(visit, sending, self._after, self._resume, **quiet)
+        opened = self.shelf.wire(visit, sending, self._after, **quiet)
+        opened.then(self._follow, visit, sending, **quiet)
 
-    def _open(self, request: gr.Request) -> Updates:
-        """Begin a visit, in the browser's language."""
+    def _open(self, key: str, place: str, request: gr.Request) -> Updates:
+        """Begin a visit, in the browser's language; a tab that was reloaded finds its chat."""
         language = language_of(request.headers.get("accept-language", ""))
-        visit = Visit(self.make_agent, Path(utils.get_upload_folder()), language=language)
+        inbox = Path(utils.get_upload_folder())
+        visit = Visit(self.lobby, inbox, key=key or "", language=language)
+        if place and self.lobby.has(visit.owner, place):
+            tried(visit.open, place)
         return {self.visit: visit, **self._words(visit)}
 
     def _speak(self, visit: Visit, language: str) -> Updates:
@@ -146,24 +163,44 @@ class Page:
         try:
             request = await asyncio.to_thread(visit.prepare, text, files)
         except SetupError as error:
-            _say(error)
+            say(error)
             left: Message = {"text": text, "files": list(visit.desk.unsent)}
             yield {self.message: left, **self._desk(visit)}
             return
-        yield {self.message: EMPTY, self.stop: gr.Button(interactive=True), **self._desk(visit)}
+        visit.begin(request)
+        yield {self.message: EMPTY, **self._desk(visit)}
+        async for updates in self._follow(visit):
+            yield updates
+
+    async def _follow(self, visit: Visit) -> AsyncGenerator[Updates]:
+        """Show what runs, to its end; it runs on where nobody looks."""
+        if visit.running:
+            yield {self.stop: gr.Button(interactive=True), self.place: visit.session.id}
+        asked = None
         try:
-            async for chat in visit.play(request):
-                yield {self.chat: chat}
+            async for chat in visit.follow():
+                changed = asked is not visit.conversation.asking
+                asked = visit.conversation.asking
+                yield {self.chat: chat, **(self.asking.updates(visit) if changed else {})}
         except LlavaPlusError as error:
-            _say(error)
-        yield self._after(visit)
+            say(error)
+        yield await asyncio.to_thread(self._after, visit)
+
+    async def _resume(self, visit: Visit) -> AsyncGenerator[Updates]:
+        """Go on with the request that was broken off."""
+        if tried(visit.resume):
+            yield {self.asking.broken: gr.Group(visible=False)}
+        async for updates in self._follow(visit):
+            yield updates
 
     def _after(self, visit: Visit) -> Updates:
         trace = visit.trace_file()
         return {
-            self.chat: visit.chat,
-            self.stop: gr.Button(interactive=False),
+            self.chat: visit.shown(),
+            self.stop: gr.Button(interactive=visit.running),
             self.trace: gr.DownloadButton(value=trace, interactive=trace is not None),
+            self.place: visit.session.id,
+            **self.asking.updates(visit),
             **self._desk(visit),
         }
 
@@ -174,7 +211,7 @@ class Page:
             return {self.pointer: SKIP}
         problems = await asyncio.to_thread(visit.desk.attach, files)
         for problem in problems:
-            _say(problem)
+            say(problem)
         left: Message = {"text": message["text"], "files": list(visit.desk.unsent)}
         return {**self._desk(visit), **({self.message: left} if problems else {})}
 
@@ -187,10 +224,7 @@ class Page:
         return {self.message: EMPTY, **self._after(visit)}
 
     def _mark(self, visit: Visit, event: gr.EventData) -> Updates:
-        try:
-            visit.desk.mark(event._data.get("at"))
-        except SetupError as error:
-            _say(error)
+        tried(visit.desk.mark, event._data.get("at"))
         return self._desk(visit)
 
     def _clear(self, visit: Visit) -> Updates:
@@ -220,71 +254,35 @@ class Page:
         labels = visit.labels
         catalog = render_help(visit.agent.skills, labels)["content"][0]
         return {
-            self.about: _about(labels),
+            self.about: about(labels),
             self.language: gr.Radio(value=visit.language, label=labels["language"]),
-            self.chat: gr.Chatbot(**_chat_words(labels, visit.language)),
-            self.message: gr.MultimodalTextbox(interactive=True, **_message_words(labels)),
+            self.chat: gr.Chatbot(**chat_words(labels, visit.language)),
+            self.message: gr.MultimodalTextbox(interactive=True, **message_words(labels)),
             self.stop: gr.Button(labels["stop"]),
             self.new_chat: gr.Button(labels["new_chat"]),
             self.trace: gr.DownloadButton(labels["download_trace"]),
             self.status: html.escape(visit.planner_state()),
             self.title: f"### {labels['pointing']}",
             self.pointer: gr.HTML(value=visit.panel(), aria=labels["pointing"]),
-            self.mode: gr.Radio(_modes(labels), label=labels["mode"]),
+            self.mode: gr.Radio(modes(labels), label=labels["mode"]),
             self.clear: gr.Button(labels["clear_marks"]),
             self.gallery: gr.Gallery(label=labels["gallery"]),
             self.picture: gr.DownloadButton(labels["download_picture"]),
             self.accordion: gr.Accordion(labels["skills"]),
             self.skills: catalog,
+            **self.asking.words(labels),
+            **self.shelf.words(labels),
         }
 
 
-def build_app(make_agent: Callable[[], Agent]) -> gr.Blocks:
+def build_app(lobby: Lobby) -> gr.Blocks:
     """Return the page.
 
     Args:
-        make_agent: Makes an agent for each chat; the planner may be one for all.
+        lobby: Where visitors find their conversations; the planner may be one for all.
     """
-    blocks: gr.Blocks = Page(make_agent).blocks
+    blocks: gr.Blocks = Page(lobby).blocks
     return blocks
-
-
-def _about(labels: Labels) -> str:
-    return f"# LLaVA-Plus\n{labels['about']}"
-
-
-def _modes(labels: Labels) -> list[tuple[str, str]]:
-    return [(labels["point"], "point"), (labels["box"], "box")]
-
-
-def _chat_words(labels: Labels, language: str = "English") -> dict[str, Any]:
-    examples = [
-        {
-            "text": example.text,
-            "display_text": example.shown(language),
-            "icon": example.path,
-            "files": [example.path],
-        }
-        for example in EXAMPLES
-    ]
-    return {"label": labels["chat"], "placeholder": labels["examples"], "examples": examples}
-
-
-def _message_words(labels: Labels) -> dict[str, Any]:
-    return {"label": labels["message"], "placeholder": labels["message_hint"]}
-
-
-def _say(problem: object) -> None:
-    """Show a sentence in a corner of the page; nothing in it is taken for HTML."""
-    gr.Warning(html.escape(str(problem)), title="LLaVA-Plus")
-
-
-def _mode(mode: str) -> Any:
-    return gr.HTML(mode=mode)
-
-
-def _stop(visit: Visit) -> None:
-    visit.stop()
 
 
 def _leave(visit: Visit | None) -> None:

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 import llava_plus
-from llava_plus.agent import Agent, Planner, data_home, load_planner
+from llava_plus.agent import Agent, Planner, Retention, SessionStore, data_home, load_planner
 from llava_plus.errors import SetupError, SkillError
 from llava_plus.skills import SkillRegistry, load_skills, write_skill
 
@@ -20,6 +20,7 @@ from .kept import sessions_app
 from .results import open_results
 from .terminal import print_json, say, show_skill, show_skills
 
+KEEP_DAYS, KEEP_MB = 90.0, 2000
 FAILED, UNFINISHED = 1, 3  # exit codes; 2 is typer's, for a command that cannot be read
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -69,19 +70,39 @@ def ui(
     device: Device = "auto",
     skills: SkillFiles = None,
     browser: Annotated[bool, typer.Option(help="Open a browser, too.")] = True,
+    keep: Annotated[
+        bool | None,
+        typer.Option(help="Keep chats on disk; if left out, where only this machine sees them."),
+    ] = None,
+    keep_days: Annotated[float, typer.Option(min=1, help="Chats older than this go.")] = KEEP_DAYS,
+    keep_mb: Annotated[int, typer.Option(min=1, help="All chats' room; the oldest go.")] = KEEP_MB,
 ) -> None:
     """Open the chat page."""
     from .late import LatePlanner
-    from .serve import serve
+    from .lobby import prune_hourly
+    from .serve import needs_token, serve
 
-    registry, results = _registry(skills), open_results()
+    registry = _registry(skills)
+    keep = not needs_token(host) if keep is None else keep
+    store, results = (SessionStore(), open_results()) if keep else (None, None)
+    home = None if store is None else store.home.root
     load = _loader(ctx)
     late = LatePlanner(lambda: load(planner, device=device), name=planner)
     server = serve(
-        lambda: Agent(late, registry, results=results), host=host, port=port, token=token
+        lambda: Agent(late, registry, results=results, home=home),
+        host=host,
+        port=port,
+        token=token,
+        store=store,
     )
     say(Console(), f"LLaVA-Plus is at {server.address}")
-    say(Console(), f"Ctrl-C ends it and deletes the pictures, which lie in {server.folder}.", "dim")
+    if store is None:
+        where = f"the pictures, which lie in {server.folder}"
+        say(Console(), f"Ctrl-C ends it and deletes {where}; nothing is kept.", "dim")
+    else:
+        room = f"for {keep_days:g} days and up to {keep_mb} MB"
+        say(Console(), f"Chats are kept in {home}, {room}; --no-keep keeps none.", "dim")
+        prune_hourly(store, Retention(days=keep_days, bytes=keep_mb * 1_000_000))
     if results is not None:
         kept = f"up to {results.cap // 1_000_000} MB of what slow skills returned stay"
         say(Console(), f"So that nothing is computed twice, {kept} in {results.root}.", "dim")

@@ -121,7 +121,8 @@ class Desk:
 
     def hand_over(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Give pictures and marks to the session; return their handles."""
-        pictures = self.session.attach(list(self._uploads.values()))
+        uploads = list(self._uploads.values())
+        pictures = self.session.attach(uploads) if uploads else ()  # nothing makes nothing kept
         handles = dict(zip(self._uploads, pictures, strict=True))
         pointers = []
         for mark in self.marks:

@@ -29,6 +29,8 @@ def advance(turn: Turn, event: Event) -> Turn:
         case ActionProposed():
             said = turn.answer  # before an action, it was the thought
             turn = turn.model_copy(update={"answer": ""})
+            if turn.steps and turn.steps[-1].observations:  # goes on within a step, after a kill
+                turn = turn.model_copy(update={"steps": (*turn.steps, Step(thought=""))})
             return _last(
                 turn,
                 lambda step: {

@@ -78,6 +78,13 @@ def render_help(registry: SkillRegistry, labels: Labels = ENGLISH) -> ChatMessag
     return {"role": "assistant", "content": ["\n".join(lines)]}
 
 
+def render_asked(call: Call, labels: Labels = ENGLISH) -> str:
+    """Return a call that waits for a person, with every argument in full."""
+    lines = [plain(labels["approval_asks"].format(skill=call.skill)), plain(labels["approval"])]
+    lines += [f"{_code(name)} = {_code(_argument(value))}" for name, value in call.args.items()]
+    return "\n\n".join(lines)
+
+
 def plain(text: str) -> str:
     """Return Markdown that shows the text as it is, character by character."""
     text = "".join(c for c in text if c in "\n\t" or c.isprintable() or c.isspace())

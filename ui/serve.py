@@ -1,6 +1,7 @@
 """Serving the page: to this machine by default, to others only with a token."""
 
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -15,10 +16,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from llava_plus.agent import Agent
+from llava_plus.agent import Agent, SessionStore
 from llava_plus.errors import SetupError
 
 from .examples import FOLDER
+from .lobby import Lobby
 
 ASSETS = Path(__file__).parent / "assets"
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -57,13 +59,33 @@ class TokenGate:
         return secrets.compare_digest(given.encode(), self.token.encode())
 
 
+class HostGate:
+    """Lets in who asks for this machine by its own name.
+
+    So a page elsewhere cannot pretend to be this one and read the chats (DNS rebinding), and
+    most proxies, behind which visitors would meet, are told to use a token.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        host = dict(scope.get("headers", ())).get(b"host", b"").decode("latin-1")
+        name = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
+        if scope["type"] not in ("http", "websocket") or name.strip("[]").lower() in LOCAL:
+            await self.app(scope, receive, send)
+            return
+        text = "This page answers to localhost only. For other names, start it with --token."
+        await PlainTextResponse(text, status_code=421)(scope, receive, send)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Server:
     """The page while it is open."""
 
     address: str  # with the token, where one is needed
     blocks: Any
-    folder: Path  # where visitors' pictures lie while they chat
+    folder: Path  # where copies of pictures lie while they are looked at
 
     def wait(self) -> None:
         """Stay until interrupted, then tidy up."""
@@ -84,14 +106,17 @@ def serve(
     host: str = "127.0.0.1",
     port: int | None = None,
     token: str | None = None,
+    store: SessionStore | None = None,
 ) -> Server:
     """Open the page.
 
     Args:
-        make_agent: Makes an agent for each chat.
+        make_agent: Makes an agent for each chat; where ``store`` is given, with its home.
         host: Where to listen; others than this machine need the token.
         port: A free one from 7860 on if left out.
         token: Made up if one is needed and none given.
+        store: The kept sessions: all of them are the visitor's where only this machine can reach
+            the page; else each visitor has their own. Left out, nothing is kept.
     """
     folder = Path(tempfile.mkdtemp(prefix="llava-plus-"))
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
@@ -102,13 +127,13 @@ def serve(
 
     if needs_token(host):
         token = token or secrets.token_urlsafe(16)
-    gate = [Middleware(TokenGate, token=token)] if token else []
-    blocks = build_app(make_agent)
+    gate = Middleware(TokenGate, token=token) if token else Middleware(HostGate)
+    blocks = build_app(Lobby(make_agent, store, shared=needs_token(host)))
     try:
         _, address, _ = blocks.launch(
             server_name=host,
             server_port=port,
-            app_kwargs={"middleware": gate, "docs_url": None, "redoc_url": None},
+            app_kwargs={"middleware": [gate], "docs_url": None, "redoc_url": None},
             allowed_paths=[str(FOLDER)],
             max_file_size=UPLOAD_LIMIT,
             theme=gr.themes.Default(primary_hue="teal", font=["system-ui", "sans-serif"]),

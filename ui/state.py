@@ -2,24 +2,23 @@
 
 import asyncio
 import threading
-import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llava_plus.agent import Agent, AnswerDelta, ThoughtDelta, Turn, parse_call
+from llava_plus.agent import Agent, Session, Turn, parse_call
 from llava_plus.errors import ImageError, SetupError
 from llava_plus.skills import Call
 
+from .conversation import Conversation
 from .desk import Desk
 from .labels import LANGUAGES, Labels
+from .lobby import Lobby
 from .pictures import Pictures, data_url
-from .progress import advance
 from .render import ChatMessage, render_help, render_turn
 
-PAUSE = 0.12  # seconds between two looks at a text that is still growing
 HELP = ("/help", "/?")
 
 
@@ -27,37 +26,57 @@ HELP = ("/help", "/?")
 class Request:
     """A message that can be carried out: words for the planner, a call by hand, or neither."""
 
+    conversation: Conversation
     text: str
     call: Call | None = None
 
 
 class Visit:
-    """A visitor's chat. Nothing in it is shared with other visitors.
+    """A page in somebody's browser: the conversation that it shows, and what lies on its desk.
 
     Args:
-        make_agent: Makes the agent of a chat; its planner may be shared, its store not.
+        lobby: Where conversations are found.
         inbox: The folder into which gradio puts what visitors upload.
+        key: The secret of the visitor's browser.
         language: Of the page.
     """
 
     def __init__(
-        self, make_agent: Callable[[], Agent], inbox: Path, *, language: str = "English"
+        self, lobby: Lobby, inbox: Path, *, key: str = "", language: str = "English"
     ) -> None:
         self.language = language
-        self._make_agent = make_agent
+        self.lobby = lobby
+        self.owner = lobby.owner(key)
+        self.listing = False  # whether the list of kept chats is looked at
         self._inbox = inbox
-        self._begin()
+        self._settle(lobby.begin(self.owner, self))
 
-    def _begin(self) -> None:
+    def _settle(self, conversation: Conversation) -> None:
+        """Show a conversation, with all that has happened in it."""
+        self.conversation = conversation
         self.files = Pictures(self._inbox)
-        self.agent = self._make_agent()
-        self.session = self.agent.session()
         self.desk = Desk(self.session, self._inbox)
         self.chat: list[ChatMessage] = []  # what is over
-        self.running = False
-        self._stop = threading.Event()
         self._turns: tuple[Turn, ...] = ()
         self._sent: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # pictures, pointers
+        self._keep()
+
+    @property
+    def agent(self) -> Agent:
+        return self.conversation.agent
+
+    @property
+    def session(self) -> Session:
+        return self.conversation.session
+
+    @property
+    def running(self) -> bool:
+        return self.conversation.running
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a request was broken off and waits to go on."""
+        return self.session.interrupted and not self.running
 
     @property
     def labels(self) -> Labels:
@@ -71,72 +90,100 @@ class Visit:
         text = text.strip()
         if self.running:
             raise SetupError("One request at a time: wait for this one, or press Stop.")
+        if self.interrupted:
+            raise SetupError("The last request was broken off. Go on with it, or end it, first.")
         if problems := self.desk.attach(paths):
             raise ImageError(" ".join(problems))
         if not text:
             raise SetupError("The request is empty. Write what to do or what you want to know.")
         if text in HELP:
-            return Request(text=text)
+            return Request(conversation=self.conversation, text=text)
         if not text.startswith("/") and not self.planner_ready:
             raise SetupError(self.planner_state())
-        self.running, self._stop = True, threading.Event()
+        conversation = self.conversation
+        conversation.claim()
         try:
-            return Request(text=text, call=self._hand_over(text))
+            return Request(conversation=conversation, text=text, call=self._hand_over(text))
         except SetupError:
-            self.running = False
+            conversation.unclaim()
             raise
+
+    def begin(self, request: Request) -> None:
+        """Carry out what was prepared; call it where an event loop runs."""
+        if request.text in HELP:
+            self.chat.append(render_help(self.agent.skills, self.labels))
+            return
+        call, session = request.call, request.conversation.session
+        (images, pointers), self._sent = self._sent, ((), ())
+        turn = Turn(message=request.text, images=images, pointers=pointers)
+        events = session.call(call.skill, call.args) if call else session.run(request.text)
+        request.conversation.start(turn, events)
+
+    def resume(self) -> None:
+        """Go on with the request that was broken off; call it where an event loop runs."""
+        self.conversation.claim()
+        if (turn := self.session.unfinished) is None:
+            self.conversation.unclaim()
+            raise SetupError("No request of this chat was broken off. Make a new one.")
+        self.conversation.start(turn, self.session.resume())
+
+    def give_up(self) -> None:
+        """End the request that was broken off, as it is."""
+        if self.interrupted:
+            self.session.stop()
+            self._keep()
+
+    async def follow(self) -> AsyncGenerator[list[ChatMessage]]:
+        """Yield the chat as it grows, until nothing runs or another one is shown."""
+        conversation = self.conversation
+        try:
+            async with aclosing(conversation.watch()) as turns:
+                async for turn in turns:
+                    growing = await self._growing(conversation, turn)
+                    if conversation is not self.conversation:
+                        return
+                    yield [*self.chat, *growing]
+        finally:
+            if conversation is self.conversation:
+                self._keep()
+        if conversation is self.conversation:
+            yield self.shown()
 
     async def play(self, request: Request) -> AsyncGenerator[list[ChatMessage]]:
         """Carry a message out; yield the chat as it grows."""
-        if request.text in HELP:
-            self.chat.append(render_help(self.agent.skills, self.labels))
-            yield self.chat
-            return
-        session = self.session
-        try:
-            async with aclosing(self._play(request)) as chats:
-                async for chat in chats:
-                    if session is not self.session:
-                        return
-                    yield chat
-        finally:
-            if session is self.session:
-                self.running = False
-                self._keep()
-        if session is self.session:
-            yield self.chat
+        self.begin(request)
+        async with aclosing(self.follow()) as chats:
+            async for chat in chats:
+                yield chat
 
-    async def _play(self, request: Request) -> AsyncGenerator[list[ChatMessage]]:
-        call, shown_at = request.call, 0.0
-        (images, pointers), self._sent = self._sent, ((), ())
-        turn = Turn(message=request.text, images=images, pointers=pointers)
-        yield [*self.chat, *self._render(turn)]
-        session, stop = self.session, self._stop
-        events = session.call(call.skill, call.args) if call else session.run(request.text)
-        async with aclosing(events):
-            async for event in events:
-                if stop.is_set():  # also when that was before the session had begun
-                    session.stop()
-                turn = advance(turn, event)
-                small = isinstance(event, ThoughtDelta | AnswerDelta)
-                if not small or time.monotonic() - shown_at > PAUSE:
-                    yield [*self.chat, *await asyncio.to_thread(self._render, turn)]
-                    shown_at = time.monotonic()
+    def shown(self) -> list[ChatMessage]:
+        """Return the chat, with the request that was broken off, if one was."""
+        broken = self.session.unfinished if self.interrupted else None
+        if broken is None:
+            return self.chat
+        return [*self.chat, *self._render(broken.model_copy(update={"reason": "cancelled"}))]
 
     def stop(self) -> None:
         """End the running request; it stays in the trace."""
-        self._stop.set()
-        self.session.stop()
+        self.conversation.stop()
 
     def new_chat(self) -> None:
         """Begin again, without anything of before."""
-        self.close()
-        self._begin()
+        self._move(self.lobby.begin(self.owner, self))
+
+    def open(self, id: str) -> None:
+        """Show another conversation; a `SetupError` says why that cannot be, and nothing moves."""
+        if id != self.session.id:
+            self._move(self.lobby.enter(self.owner, id, self))
 
     def close(self) -> None:
         """Let go of everything when the visitor has left."""
-        self.stop()
+        self.lobby.leave(self.conversation, self)
         self.files.close()
+
+    def _move(self, conversation: Conversation) -> None:
+        self.close()
+        self._settle(conversation)
 
     @property
     def planner_ready(self) -> bool:
@@ -208,6 +255,15 @@ class Visit:
             self.chat += self._render(turn)
             self._turns += (turn,)
         self.desk.choose(None)
+
+    async def _growing(self, conversation: Conversation, turn: Turn) -> list[ChatMessage]:
+        """Return the running turn; nothing if the visitor turned to another chat meanwhile."""
+        try:
+            return await asyncio.to_thread(self._render, turn)
+        except (OSError, KeyError):  # its pictures have been put away
+            if conversation is self.conversation:
+                raise
+            return []
 
     def _render(self, turn: Turn) -> list[ChatMessage]:
         return render_turn(

@@ -119,11 +119,13 @@ def test_a_damaged_session_is_listed_can_be_deleted_and_spares_pictures(store, k
     assert store.infos() == []
 
 
-def test_the_oldest_go_until_the_rest_fits(store, keep, picture):
+def test_the_oldest_go_until_the_rest_fits(store, keep, home, picture):
     for number, id in enumerate("abc"):
         keep(id, picture + number)
     sizes = {info.id: info.bytes for info in store.infos()}
-    assert store.prune(Retention(bytes=10**9)) == []
+    (home / "cache").mkdir()
+    (home / "cache" / "big").write_bytes(bytes(10**6))  # results of skills are no sessions
+    assert store.prune(Retention(bytes=10**6)) == []
     assert store.prune(Retention(bytes=sizes["b"] + sizes["c"] + 100)) == ["a"]
     assert store.prune(Retention(bytes=sizes["c"] + 100)) == ["b"]
 

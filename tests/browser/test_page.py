@@ -4,9 +4,7 @@ Needs the Python package playwright; with SHOTS=folder it leaves pictures of the
 """
 
 import asyncio
-import os
 import time
-from pathlib import Path
 
 import pytest
 
@@ -15,16 +13,7 @@ from llava_plus.agent.scripted import read_line
 from llava_plus.skills import default_registry
 from llava_plus.ui.examples import FOLDER
 
-CHROMIUM = os.environ.get("CHROMIUM", "")
-SHOTS = os.environ.get("SHOTS", "")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 BOX = "#message textarea"
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not Path(CHROMIUM).is_file(), reason="CHROMIUM names no browser"),
-    pytest.mark.filterwarnings("ignore"),  # of the server's and the browser's threads
-]
 
 
 def thinking(thought, line):
@@ -74,53 +63,6 @@ def address():
     server.close()
 
 
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser, address):
-    """Open the page; in the end nothing may have been asked of other hosts, nothing gone wrong."""
-    hosts, problems = set(), []
-
-    def open_page(**options):
-        context = browser.new_context(viewport={"width": 1280, "height": 1000}, **options)
-        page = context.new_page()
-        page.set_default_timeout(90_000)  # a machine may be busy
-        page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.goto(address)
-        page.wait_for_selector(f"{BOX}:not([disabled])")
-        page.wait_for_timeout(500)
-        return page
-
-    yield open_page
-    assert {host for host in hosts if host} == {address.split("/")[2]}
-    assert not problems
-
-
-def shoot(page, name):
-    if SHOTS:
-        page.wait_for_timeout(700)
-        page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
-
-
-def send(page, text):
-    page.fill(BOX, text)
-    page.press(BOX, "Enter")
-
-
-def said(page, words):
-    page.wait_for_function(
-        "words => document.querySelector('#chat').innerText.includes(words)", arg=words
-    )
-
-
 def pending(page, words):
     page.wait_for_function(
         "w => document.querySelector('.hint').textContent.startsWith(w)", arg=words
@@ -136,14 +78,18 @@ def drag(page, start, end):
     page.mouse.up()
 
 
-def blurred(page):
-    page.click("text=Blur the face.")
-    page.wait_for_selector(".stage:not([hidden])")
-    page.press(BOX, "Enter")
-    said(page, "I blurred 1 face")
+@pytest.fixture
+def blurred(said):
+    def blur(page):
+        page.click("text=Blur the face.")
+        page.wait_for_selector(".stage:not([hidden])")
+        page.press(BOX, "Enter")
+        said(page, "I blurred 1 face")
+
+    return blur
 
 
-def test_chat_drag_call_and_trace(page):
+def test_chat_drag_call_and_trace(page, send, said, shoot, blurred):
     page = page()
     shoot(page, "01_open")
     blurred(page)
@@ -171,7 +117,7 @@ def test_chat_drag_call_and_trace(page):
     assert download.value.suggested_filename == "img_1.png"
 
 
-def test_click_marks_keys_and_an_upload(page):
+def test_click_marks_keys_and_an_upload(page, send, said, shoot):
     page = page()
     page.set_input_files("input[type=file]", str(FOLDER / "coffee.jpg"))
     page.wait_for_selector(".stage:not([hidden])")
@@ -204,7 +150,7 @@ def test_a_broken_upload_is_named(page, tmp_path):
     page.wait_for_selector("text=broken.jpg")
 
 
-def test_stop_within_a_second_and_new_chat(page):
+def test_stop_within_a_second_and_new_chat(page, send, said, shoot):
     page = page()
     send(page, "wait")
     said(page, "wait")
@@ -218,7 +164,7 @@ def test_stop_within_a_second_and_new_chat(page):
     page.wait_for_selector("text=Blur the face.")
 
 
-def test_chinese_on_a_phone(page):
+def test_chinese_on_a_phone(page, said, shoot):
     page = page(locale="zh-CN")
     page.set_viewport_size({"width": 390, "height": 844})
     page.click("text=模糊人脸")
@@ -233,7 +179,7 @@ def test_chinese_on_a_phone(page):
     shoot(page, "11_dark")
 
 
-def test_two_visitors_at_once_do_not_mix(page):
+def test_two_visitors_at_once_do_not_mix(page, send, said, blurred):
     one, two = page(), page()
     send(one, "wait")
     blurred(two)

@@ -9,6 +9,8 @@ import pytest
 from llava_plus.agent import Agent, ScriptedPlanner
 from llava_plus.errors import SkillError
 from llava_plus.skills import Boxes, Image, Region, SkillRegistry, Text, TextLines, skill
+from llava_plus.ui.cli import main
+from llava_plus.ui.lobby import Lobby
 from llava_plus.ui.state import Visit
 
 
@@ -82,9 +84,50 @@ def visit(skills, inbox):
 
     def make(*script, planner=None):
         planner = planner or ScriptedPlanner(script)
-        return Visit(lambda: Agent(planner, skills), inbox)
+        return Visit(Lobby(lambda: Agent(planner, skills)), inbox)
 
     return make
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("LLAVA_PLUS_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def llava(capsys, monkeypatch, tmp_path):
+    """Run the command line in an empty folder; return exit code, output and errors."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments, script=(), typed=()):
+        lines = iter(typed)
+
+        def read(*_):
+            try:
+                return next(lines)
+            except StopIteration:
+                raise EOFError from None
+
+        monkeypatch.setattr("builtins.input", read)
+        try:
+            main(list(map(str, arguments)), load=lambda name, device: ScriptedPlanner(script))
+            code = 0
+        except SystemExit as ended:
+            code = ended.code or 0
+        streams = capsys.readouterr()
+        return code, streams.out, streams.err
+
+    return run
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A small picture in a file."""
+    path = tmp_path / "small.png"
+    Image.from_array(np.full((20, 30, 3), 200, np.uint8)).save(path)
+    return path
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 from llava_plus.agent import Agent, ScriptedPlanner
 from llava_plus.ui.app import Page
 from llava_plus.ui.examples import EXAMPLES
+from llava_plus.ui.lobby import Lobby
 from llava_plus.ui.state import Visit
 
 BLUR = ("detect(img_1, 'face')", "blur(img_1, region=boxes_1)", "I blurred {boxes_1}.")
@@ -14,7 +15,7 @@ BLUR = ("detect(img_1, 'face')", "blur(img_1, region=boxes_1)", "I blurred {boxe
 
 @pytest.fixture
 def page(skills):
-    page = Page(lambda: Agent(ScriptedPlanner(BLUR), skills))
+    page = Page(Lobby(lambda: Agent(ScriptedPlanner(BLUR), skills)))
     yield page
     page.blocks.close(verbose=False)
 
@@ -31,7 +32,7 @@ def collected():
 
 
 def test_a_turn_goes_from_the_box_through_the_page(page, inbox, upload, collected):
-    visit = Visit(page.make_agent, inbox)
+    visit = Visit(page.lobby, inbox)
     path = upload()
     updates = collected(page._send(visit, {"text": "Blur the face.", "files": [path]}))
     assert updates[0][page.message] == {"text": "", "files": []}
@@ -43,7 +44,7 @@ def test_a_turn_goes_from_the_box_through_the_page(page, inbox, upload, collecte
 
 
 def test_what_cannot_be_carried_out_stays_in_the_box(page, inbox, collected):
-    visit = Visit(page.make_agent, inbox)
+    visit = Visit(page.lobby, inbox)
     with pytest.warns(UserWarning, match="No skill &#x27;&lt;b&gt;"):
         updates = collected(page._send(visit, {"text": "/<b>", "files": []}))
     assert [one[page.message]["text"] for one in updates] == ["/<b>"]
@@ -53,14 +54,14 @@ def test_every_visitor_gets_a_visit_of_their_own(page):
     class Request:
         headers = {"accept-language": "zh-CN"}  # noqa: RUF012
 
-    one, two = (page._open(Request())[page.visit] for _ in range(2))
+    one, two = (page._open("", "", Request())[page.visit] for _ in range(2))
     assert one is not two
     assert one.session is not two.session
     assert one.language == "中文"
 
 
 def test_the_language_changes_every_label(page, inbox):
-    visit = Visit(page.make_agent, inbox)
+    visit = Visit(page.lobby, inbox)
     english = page._words(visit)
     chinese = page._speak(visit, "中文")
     changed = {key for key in english if str(english[key]) != str(chinese[key])}

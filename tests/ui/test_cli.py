@@ -3,41 +3,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from llava_plus.agent import ScriptedPlanner
 from llava_plus.errors import SetupError
-from llava_plus.skills import Image
-from llava_plus.ui.cli import main
 
 EXAMPLES = Path(__file__).parents[2] / "ui" / "examples"
 BLUR = ("detect(img_1, 'face')", "blur(img_1, region=boxes_1)", "I blurred {boxes_1} in {img_2}.")
-
-
-@pytest.fixture
-def llava(capsys, monkeypatch, tmp_path):
-    """Run the command line in an empty folder; return exit code, output and errors."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments, script=()):
-        try:
-            main(list(map(str, arguments)), load=lambda name, device: ScriptedPlanner(script))
-            code = 0
-        except SystemExit as ended:
-            code = ended.code or 0
-        streams = capsys.readouterr()
-        return code, streams.out, streams.err
-
-    return run
-
-
-@pytest.fixture
-def small(tmp_path):
-    path = tmp_path / "small.png"
-    Image.from_array(np.full((20, 30, 3), 200, np.uint8)).save(path)
-    return path
 
 
 def test_version(llava):
@@ -185,10 +156,9 @@ def test_calls_by_hand_work_in_a_chat(llava, small):
     assert "img_2: 20x30" in out
 
 
-def test_without_messages_it_asks(llava, small, monkeypatch):
-    lines = iter(["Hi.", "/nonsense", "/help", "/add none.png", "/quit"])
-    monkeypatch.setattr("builtins.input", lambda *_: next(lines))
-    code, out, _ = llava("chat", small, script=("Hello.",))
+def test_without_messages_it_asks(llava, small):
+    typed = ["Hi.", "/nonsense", "/help", "/add none.png", "/quit"]
+    code, out, _ = llava("chat", small, script=("Hello.",), typed=typed)
     assert code == 0
     for words in ("Hello.", "No skill 'nonsense'", "crop(image", "no such file"):
         assert words in out
@@ -259,3 +229,43 @@ def test_a_replay_that_cannot_begin_is_one_sentence(arguments, said, llava, smal
     code, _, err = llava("replay", "data.json", *arguments)
     assert code == 1
     assert said in err
+
+
+@pytest.mark.parametrize(
+    ("flags", "kept"),
+    [
+        ((), True),
+        (("--no-keep",), False),
+        (("--host", "0.0.0.0"), False),
+        (("--host", "0.0.0.0", "--keep"), True),
+    ],
+)
+def test_the_page_keeps_chats_where_only_this_machine_sees_them(
+    llava, home, monkeypatch, flags, kept
+):
+    seen = {}
+
+    class Page:
+        address, folder = "http://127.0.0.1:7860", "folder"
+
+        def wait(self):
+            seen["waited"] = True
+
+    def serve(make_agent, *, store, **_):
+        seen.update(store=store, agent=make_agent())
+        return Page()
+
+    monkeypatch.setattr("llava_plus.ui.serve.serve", serve)
+    code, out, _ = llava("ui", "--no-browser", *flags)
+    assert (code, seen["waited"], seen["store"] is not None) == (0, True, kept)
+    assert ("kept in" in out, str(home) in out) == (kept, kept)
+    assert (seen["agent"].results is not None) is kept
+    session = seen["agent"].session("cats")
+    session.attach([EXAMPLES / "coffee.jpg"])
+    session.close()
+    assert (home / "sessions" / "cats").is_dir() is kept
+
+
+@pytest.mark.parametrize("flag", ["--keep-days", "--keep-mb"])
+def test_nothing_cannot_be_kept_for_no_time_or_in_no_room(llava, flag):
+    assert llava("ui", flag, "0")[0] == 2

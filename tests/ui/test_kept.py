@@ -3,12 +3,9 @@
 import shutil
 import zipfile
 
-import numpy as np
 import pytest
 
 from llava_plus.agent import Agent, ScriptedPlanner
-from llava_plus.skills import Image
-from llava_plus.ui.cli import main
 
 MINE = '''
 from pathlib import Path
@@ -23,45 +20,7 @@ def post(image: Image) -> Text:
 '''
 TURN = "rotate(img_1, degrees=90)"
 
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("LLAVA_PLUS_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def llava(capsys, monkeypatch, tmp_path, home):
-    """Run the command line in an empty folder; return exit code, output and errors."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments, script=(), typed=()):
-        lines = iter(typed)
-
-        def read(*_):
-            try:
-                return next(lines)
-            except StopIteration:
-                raise EOFError from None
-
-        monkeypatch.setattr("builtins.input", read)
-        try:
-            main(list(map(str, arguments)), load=lambda name, device: ScriptedPlanner(script))
-            code = 0
-        except SystemExit as ended:
-            code = ended.code or 0
-        streams = capsys.readouterr()
-        return code, streams.out, streams.err
-
-    return run
-
-
-@pytest.fixture
-def small(tmp_path):
-    path = tmp_path / "small.png"
-    Image.from_array(np.full((20, 30, 3), 200, np.uint8)).save(path)
-    return path
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def test_without_a_name_nothing_is_kept(llava, home):

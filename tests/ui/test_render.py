@@ -9,7 +9,7 @@ from llava_plus.skills import Call, Observation
 from llava_plus.ui.labels import CHINESE
 from llava_plus.ui.overlays import picture_under
 from llava_plus.ui.progress import advance
-from llava_plus.ui.render import plain, render_help, render_turn, written
+from llava_plus.ui.render import plain, render_asked, render_help, render_turn, written
 
 ATTACKS = [
     "<script>alert(1)</script>",
@@ -162,3 +162,12 @@ def test_steps_speak_the_pages_language(traced, show):
 def test_help_lists_every_skill(skills):
     text = render_help(skills)["content"][0]
     assert all(spec.name in text for spec in skills)
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_call_that_waits_shows_every_argument_in_full(attack):
+    long = "x" * 5000
+    call = Call(id="call_1", skill="post", args={"image": "img_1", "words": attack, "more": long})
+    shown = MarkdownIt("gfm-like", {"linkify": False}).render(render_asked(call, CHINESE))
+    assert set(re.findall(r"<(\w+)", shown)) <= {"p", "code", "br"}
+    assert all(part in shown for part in ("post", "img", long, CHINESE["approval"][:5]))

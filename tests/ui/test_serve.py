@@ -7,7 +7,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from llava_plus.agent import Agent, ScriptedPlanner
-from llava_plus.ui.serve import TokenGate, needs_token, serve
+from llava_plus.ui.serve import HostGate, TokenGate, needs_token, serve
 
 
 @pytest.fixture
@@ -55,6 +55,28 @@ def test_a_wrong_cookie_does_not_help(client):
 )
 def test_only_this_machine_needs_no_token(host, needed):
     assert needs_token(host) == needed
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:7860", 200),
+        ("localhost", 200),
+        ("[::1]:7860", 200),
+        ("LOCALHOST:9000", 200),
+        ("evil.example", 421),
+        ("localhost.evil.example:7860", 421),
+        ("127.0.0.1.evil.example", 421),
+    ],
+)
+def test_without_a_token_only_this_machines_own_names_are_answered(host, status):
+    async def page(request):
+        return PlainTextResponse("hello")
+
+    app = Starlette(routes=[Route("/", page)], middleware=[Middleware(HostGate)])
+    with TestClient(app) as client:
+        answer = client.get("/", headers={"host": host})
+    assert (answer.status_code, answer.text == "hello") == (status, status == 200)
 
 
 @pytest.mark.slow

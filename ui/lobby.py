@@ -1,0 +1,174 @@
+"""Where visitors come in: each finds the conversations that are theirs, and no others.
+
+Where a page is for one person, who sits at the machine that it runs on, all kept sessions are
+that person's. Where others can reach it, the ids of a visitor's sessions begin with a digest of
+a secret that only the visitor's browser knows, and nothing else is shown or opened. Not covered:
+several people at one browser, or several that log in to a machine whose page has no token.
+"""
+
+import hashlib
+import logging
+import re
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from llava_plus.agent import Agent, Retention, SessionInfo, SessionStore
+from llava_plus.errors import LlavaPlusError, SetupError
+
+from .conversation import Conversation
+
+HOUR = 3600.0  # seconds
+KEY = re.compile(r"[0-9a-f]{32}")  # what a browser makes up, see assets/memory.js
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """A kept session in the list of a page."""
+
+    info: SessionInfo
+    running: bool
+
+
+class Lobby:
+    """The conversations that are open in this process, and those that were kept.
+
+    Args:
+        make_agent: Makes an agent for each conversation; where ``store`` is given, with its home.
+        store: The kept sessions; without it a conversation is gone when the last visitor leaves.
+        shared: Whether visitors are different people, who must not meet.
+    """
+
+    def __init__(
+        self,
+        make_agent: Callable[[], Agent],
+        store: SessionStore | None = None,
+        *,
+        shared: bool = False,
+    ) -> None:
+        self.store = store
+        self._make_agent = make_agent
+        self._shared = shared
+        self._open: dict[str, Conversation] = {}
+        self._lock = threading.RLock()
+
+    def owner(self, key: str) -> str:
+        """Return how the ids of a visitor's sessions begin.
+
+        Args:
+            key: The secret of the visitor's browser; without one, nothing is found again.
+        """
+        if not self._shared:
+            return ""
+        secret = key if KEY.fullmatch(key) else secrets.token_hex(16)
+        return hashlib.sha256(secret.encode()).hexdigest()[:32] + "-"
+
+    def begin(self, owner: str, visitor: object) -> Conversation:
+        """Begin a conversation."""
+        return self._enter(owner + secrets.token_hex(8), visitor)
+
+    def has(self, owner: str, id: str) -> bool:
+        """Say whether the visitor may go on with a conversation, open or kept."""
+        with self._lock:
+            return self._owns(owner, id) and (id in self._open or self._keeps(id))
+
+    def enter(self, owner: str, id: str, visitor: object) -> Conversation:
+        """Go on with a conversation; one that is not there, or not theirs, is refused."""
+        self._check(owner, id)
+        return self._enter(id, visitor)
+
+    def leave(self, conversation: Conversation, visitor: object) -> None:
+        """Look at it no more; what is kept runs on to its end, what is not stops."""
+        with self._lock:
+            conversation.visitors.discard(visitor)
+            conversation.nudge()
+            self._tidy(conversation)
+
+    def listed(self, owner: str) -> list[Listed]:
+        """Return the visitor's kept sessions, the newest first."""
+        infos = [] if self.store is None else self.store.infos()
+        return [
+            Listed(info=info, running=self._runs(info.id))
+            for info in infos
+            if self._owns(owner, info.id)
+        ]
+
+    def rename(self, owner: str, id: str, title: str) -> None:
+        """Give a kept session another title."""
+        self._kept(owner, id).rename(id, title)
+
+    def export(self, owner: str, id: str, folder: Path) -> Path:
+        """Write a kept session as a zip file into a folder, and return its path."""
+        target = folder / secrets.token_hex(8) / f"session-{id[-16:]}.zip"
+        return self._kept(owner, id).export(id, target)
+
+    def delete(self, owner: str, id: str) -> None:
+        """Delete a kept session, unless a request runs in it."""
+        store = self._kept(owner, id)
+        with self._lock:
+            if self._runs(id):
+                raise SetupError("A request runs in that chat. Stop it first, then delete.")
+            if (conversation := self._open.pop(id, None)) is not None:
+                conversation.close()
+            store.delete(id)
+
+    def _enter(self, id: str, visitor: object) -> Conversation:
+        with self._lock:
+            if id not in self._open:
+                agent = self._make_agent()
+                self._open[id] = Conversation(agent, agent.session(id), self._over)
+            self._open[id].visitors.add(visitor)
+            return self._open[id]
+
+    def _over(self, conversation: Conversation) -> None:
+        with self._lock:
+            self._tidy(conversation)
+
+    def _tidy(self, conversation: Conversation) -> None:
+        """Close what nobody looks at, unless it is kept and still runs."""
+        stays = conversation.visitors or (conversation.running and self.store is not None)
+        if not stays and self._open.get(conversation.id) is conversation:
+            del self._open[conversation.id]
+            conversation.close()
+
+    def _runs(self, id: str) -> bool:
+        return id in self._open and self._open[id].running
+
+    def _owns(self, owner: str, id: str) -> bool:
+        return id.startswith(owner)
+
+    def _keeps(self, id: str) -> bool:
+        try:
+            return self.store is not None and self.store.home.folder(id).is_dir()
+        except SetupError:  # no session can have such an id
+            return False
+
+    def _kept(self, owner: str, id: str) -> SessionStore:
+        self._check(owner, id)
+        if self.store is None:
+            raise SetupError("No chats are kept here. Start the page with --keep.")
+        return self.store
+
+    def _check(self, owner: str, id: str) -> None:
+        if not self.has(owner, id):
+            raise SetupError("That chat is not there any more. Choose another, or begin a new one.")
+
+
+def prune_hourly(store: SessionStore, retention: Retention) -> threading.Thread:
+    """Delete what is too old or too much, now and every hour, while the process lasts."""
+
+    def work() -> None:
+        while True:
+            try:
+                store.prune(retention)
+            except (LlavaPlusError, OSError) as error:
+                log.warning("cannot delete old sessions: %s", error)
+            time.sleep(HOUR)
+
+    thread = threading.Thread(target=work, name="session-pruner", daemon=True)
+    thread.start()
+    return thread
