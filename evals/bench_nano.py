@@ -40,7 +40,8 @@ def nano() -> Callable[[], Any]:
 
     folder = BUNDLED / "nano"
     device, dtype = choose_device("auto")
-    model = LMM.from_pretrained(folder, dtype=dtype).to(device)
+    model: Any = LMM.from_pretrained(folder, dtype=dtype, use_safetensors=True)
+    model = model.to(device)
     processor = LMMProcessor.from_pretrained(folder)
     return lambda: LocalPlanner(model, processor, name="nano")
 
