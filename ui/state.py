@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from llava_plus.agent import Agent, Session, Turn, parse_call
-from llava_plus.errors import ImageError, SetupError
+from llava_plus.errors import ImageError, SetupError, SkillError
 from llava_plus.skills import Call
 
 from .conversation import Conversation
@@ -260,7 +260,7 @@ class Visit:
         """Return the running turn; nothing if the visitor turned to another chat meanwhile."""
         try:
             return await asyncio.to_thread(self._render, turn)
-        except (OSError, KeyError):  # its pictures have been put away
+        except (OSError, SkillError):  # its pictures have been put away
             if conversation is self.conversation:
                 raise
             return []

@@ -33,7 +33,7 @@ NOT_NAMING = frozenset((
     "r", "rather", "read", "really", "recognisable", "remove", "rest", "rid", "rightmost",
     "rotate", "rotated", "saturated", "saturation", "say", "says", "second", "see", "seems",
     "sharpen", "sharper", "sharpness", "she", "she's", "shes", "should", "show", "sideways",
-    "since", "six", "slightly", "smudge", "so", "soften", "softer", "somebody", "someone",
+    "since", "six", "slightly", "so", "soften", "softer", "somebody", "someone",
     "something", "somewhere", "sorry", "stay", "stays", "still", "straighten", "strongly", "take",
     "tell", "ten", "than", "thanks", "that", "that's", "thats", "the", "their", "them", "then",
     "there", "there's", "theres", "these", "they", "they're", "theyre", "think", "third", "this",

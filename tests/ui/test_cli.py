@@ -256,6 +256,7 @@ def test_the_page_keeps_chats_where_only_this_machine_sees_them(
         return Page()
 
     monkeypatch.setattr("llava_plus.ui.serve.serve", serve)
+    monkeypatch.setenv("LLAVA_PLUS_CACHE_MB", "1")
     code, out, _ = llava("ui", "--no-browser", *flags)
     assert (code, seen["waited"], seen["store"] is not None) == (0, True, kept)
     assert ("kept in" in out, str(home) in out) == (kept, kept)
