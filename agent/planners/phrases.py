@@ -88,6 +88,6 @@ def _names(phrase: str) -> bool:
         word[-1] in ",;:?!" or (word[-1] == "." and len(word) > 3) for word in words[:-1]
     )
     edges = (words[0], words[-1])
-    if told_apart or words[-1] in NOT_LAST:
+    if told_apart or words[-1] in NOT_LAST or "but" in words:
         return False
     return not any(word in NOT_NAMING or word.endswith("%") for word in edges)
