@@ -89,7 +89,8 @@ class Halt:
             raise HaltedError
         task = asyncio.ensure_future(work)
         try:
-            await asyncio.wait({task, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+            ends: set[asyncio.Future[Any]] = {task, self._ended}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if not task.done() and grace:
                 await asyncio.wait({task}, timeout=grace)
             if task.done():

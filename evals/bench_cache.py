@@ -13,7 +13,7 @@ from llava_plus.agent.dialects import json as json_dialect
 from llava_plus.agent.planners.hub_engine import HubEngine
 from llava_plus.messages import Conversation
 
-from .bench import STEPS, views
+from .bench_nano import STEPS, views
 from .random_models import random_qwen
 
 REPEATS = 5

@@ -61,7 +61,9 @@ class PicturesOnly(Qwen2VLProcessor):
     def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
         if argument is None:
             return None
-        return super().check_argument_for_proper_class(argument_name, argument)
+        return super().check_argument_for_proper_class(  # type: ignore[no-untyped-call]
+            argument_name, argument
+        )
 
 
 def random_qwen(
@@ -84,7 +86,8 @@ def random_qwen(
     tokenizer = train_tokenizer(
         texts, specials=SPECIALS, boilerplate=CALL_TOKENS, end_token=SPECIALS[0]
     )
-    starts, ends, pad = (tokenizer.convert_tokens_to_ids(name) for name in SPECIALS[2:])
+    ids: list[int] = [tokenizer.vocab[name] for name in SPECIALS[2:]]
+    starts, ends, pad = ids
     text = {"vocab_size": len(tokenizer), **SIZES[size]["text"]}
     config = Qwen2VLConfig(
         text_config={**text, "max_position_embeddings": 32768, "bos_token_id": None},
@@ -93,14 +96,15 @@ def random_qwen(
         vision_end_token_id=ends,
         image_token_id=pad,
         video_token_id=len(tokenizer) - 1,
-        eos_token_id=0,
     )
     torch.manual_seed(0)
     dtype = torch.float32 if size == "tiny" else torch.bfloat16
     with torch.device(device):
-        model = Qwen2VLForConditionalGeneration._from_config(config, dtype=dtype)
+        model: Any = Qwen2VLForConditionalGeneration._from_config(  # type: ignore[no-untyped-call]
+            config, dtype=dtype
+        )
     model.generation_config.eos_token_id = 0
-    processor = PicturesOnly(
+    processor = PicturesOnly(  # type: ignore[no-untyped-call]
         image_processor=Qwen2VLImageProcessorPil(min_pixels=28 * 28, max_pixels=most_pixels),
         tokenizer=tokenizer,
         video_processor=None,

@@ -114,7 +114,8 @@ class Memory:
 
 def _can_go_back(cache: DynamicCache) -> bool:
     """Whether nothing of the cache is summed up or dropped already."""
-    for layer in cache.layers:
+    layers: list[Any] = cache.layers
+    for layer in layers:
         full = getattr(layer, "is_sliding", False) and (
             layer.get_seq_length() >= layer.sliding_window
         )

@@ -70,7 +70,8 @@ class Speech:
     def _calls(self, text: str) -> list[dict[str, Any]]:
         wanted = f'{self._syntax.head}"…"{self._syntax.middle}{{…}}}}'
         problem = f"A call cannot be read. Got {short(text)}, wanted {wanted}."
-        reader, made = decoder(), []
+        reader = decoder()
+        made: list[dict[str, Any]] = []
         at = text.find("{")
         while at >= 0 or not made:
             try:
