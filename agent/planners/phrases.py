@@ -52,6 +52,8 @@ NOT_LAST = frozenset((  # nor ends with, though it may begin with them
     "smallest", "soft", "standing", "sticking", "teeny", "tiny", "upper", "wanted", "white",
 ))  # fmt: skip
 
+NAMING = ("first aid", "second hand", "turn signal")  # names begin so all the same
+
 
 def phrases_of(requests: Iterable[str]) -> tuple[str, ...]:
     """Every run of up to five words, without the punctuation around it, each once.
@@ -87,7 +89,9 @@ def _names(phrase: str) -> bool:
     told_apart = any(  # by more than an abbreviation such as "no. 14"
         word[-1] in ",;:?!" or (word[-1] == "." and len(word) > 3) for word in words[:-1]
     )
-    edges = (words[0], words[-1])
+    edges = [words[0], words[-1]]
     if told_apart or words[-1] in NOT_LAST or "but" in words:
         return False
+    if " ".join(words).startswith(NAMING):
+        edges = edges[1:]
     return not any(word in NOT_NAMING or word.endswith("%") for word in edges)

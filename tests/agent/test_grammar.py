@@ -364,6 +364,9 @@ def test_phrases_are_runs_of_words_without_the_punctuation_around_them():
         ("stall no. 14", True),
         ("gull. out", False),
         ("hanging basket", True),
+        ("first aid kit", True),
+        ("first vase", False),
+        ("white but the postbox", False),
         ("what\u2019s", False),
     ],
 )
