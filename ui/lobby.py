@@ -85,7 +85,6 @@ class Lobby:
         """Look at it no more; what is kept runs on to its end, what is not stops."""
         with self._lock:
             conversation.visitors.discard(visitor)
-            conversation.nudge()
             self._tidy(conversation)
 
     def listed(self, owner: str) -> list[Listed]:

@@ -182,8 +182,10 @@ class Visit:
         self.files.close()
 
     def _move(self, conversation: Conversation) -> None:
+        before = self.conversation
         self.close()
         self._settle(conversation)
+        before.nudge()  # only now does `follow` see that another one is shown
 
     @property
     def planner_ready(self) -> bool:
