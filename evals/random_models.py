@@ -90,7 +90,12 @@ def random_qwen(
     starts, ends, pad = ids
     text = {"vocab_size": len(tokenizer), **SIZES[size]["text"]}
     config = Qwen2VLConfig(
-        text_config={**text, "max_position_embeddings": 32768, "bos_token_id": None},
+        text_config={
+            **text,
+            "max_position_embeddings": 32768,
+            "bos_token_id": None,
+            "eos_token_id": 0,
+        },
         vision_config={**SIZES[size]["vision"], "mlp_ratio": 4, "patch_size": 14},
         vision_start_token_id=starts,
         vision_end_token_id=ends,
