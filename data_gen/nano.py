@@ -26,6 +26,7 @@ from llava_plus.messages import Message
 from llava_plus.skills import SkillRegistry
 from llava_plus.skills.builtin.planned import PLANNED
 
+from .continued import continued
 from .grammar import Grammar
 from .invented import added_requests
 from .nouns import COMMON, Nouns
@@ -87,6 +88,8 @@ def make_parts(sizes: Sizes) -> dict[str, list[Request]]:
     for request in apart(hand_requests(), heldout):
         hand = request.origin.partition(":")[0]
         parts.setdefault(hand, []).append(copied_labels(request))
+    for requests in parts.values():
+        requests += list(continued(requests, offline_skills(), seed=sizes.seed))
     for request in apart(grammar, heldout):
         share = f"{GRAMMAR}_{crc32(request.origin.encode()) % GRAMMAR_PARTS}"
         parts.setdefault(share, []).append(copied_labels(request))
