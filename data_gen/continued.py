@@ -28,7 +28,7 @@ def continued(
     """
     first = [request for request in requests if request.context == "1"]
     befores = [request for request in first if _may_go_before(request, skills)]
-    for request in first:
+    for request in first if befores else ():
         rng = random.Random(f"{seed}:{request.origin}")
         kind = re.fullmatch(r"say\((\w+)\)", request.plan)
         share = SHARE if kind is None else SHARE_WITHOUT
