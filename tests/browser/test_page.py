@@ -129,7 +129,7 @@ def test_click_marks_keys_and_an_upload(page, send, said, shoot):
     pending(page, "points_1, points_2")
     page.click("text=Clear marks")
     pending(page, "Click a place")
-    page.click("label:has-text('Box')")
+    page.click("label:has(input[value=box])")
     page.locator(".stage .picture").click(position={"x": 40, "y": 40})
     page.locator(".stage .picture").click(position={"x": 140, "y": 90})
     pending(page, "boxes_1")

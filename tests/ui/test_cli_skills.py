@@ -4,8 +4,6 @@ import sys
 
 import pytest
 
-from llava_plus.ui.cli import main
-
 BODY = '''from llava_plus.skills import Image, Number, skill
 
 @skill
@@ -13,24 +11,6 @@ def count_pixels(image: Image) -> Number:
     """Count the pixels."""
     return Number(image.width * image.height, "pixels")
 '''
-
-
-@pytest.fixture
-def llava(capsys, monkeypatch, tmp_path):
-    """Run the command line in an empty folder; return exit code, output and errors."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments):
-        try:
-            main(list(map(str, arguments)))
-            code = 0
-        except SystemExit as ended:
-            code = ended.code or 0
-        streams = capsys.readouterr()
-        return code, streams.out, streams.err
-
-    return run
 
 
 @pytest.fixture
