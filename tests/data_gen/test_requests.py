@@ -39,9 +39,9 @@ def heldout(tmp_path):
     return Heldout.read(file)
 
 
-def test_hands_wrote_more_than_19000_requests(hands):
-    assert len(hands) > 19_000
-    assert len({request.origin.partition(":")[0] for request in hands}) == 38
+def test_hands_wrote_more_than_24000_requests(hands):
+    assert len(hands) > 24_000
+    assert len({request.origin.partition(":")[0] for request in hands}) == 48
     assert len({request.text for request in hands}) > 0.98 * len(hands)
 
 
