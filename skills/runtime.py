@@ -6,6 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextvars import copy_context
 from functools import partial
 from typing import Any
 
@@ -24,7 +25,7 @@ from .spec import SkillSpec
 from .store import Artifacts
 from .threads import Outcome, begin
 from .values import Value
-from .workers import WorkerPool, default_pool
+from .workers import GIVEN_UP, WorkerPool, default_pool
 
 _POLL = 0.05  # seconds between looks at the cancel event
 _REMEMBERED = 64  # results
@@ -166,13 +167,15 @@ class Runtime:
         """Wait for the skill until it ends, its time is up or somebody cancels."""
         origin = origin_of(spec) if spec.isolation == "worker" else None
         stop = threading.Event()
+        context = copy_context()
+        context.run(GIVEN_UP.set, stop)
         if origin is None:
             work, limit = partial(spec.function, **args), spec.time_limit
         else:  # the time counts from when a worker begins
             pool = self._pool or default_pool()
             work, limit = partial(pool.run, spec, origin, args, stop), math.inf
         try:
-            outcome = await _ended(spec, begin(work), limit, cancel)
+            outcome = await _ended(spec, begin(work, context), limit, cancel)
         finally:
             stop.set()
         return checked(spec, *outcome)

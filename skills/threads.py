@@ -1,11 +1,11 @@
 """Threads that are used again, for work that may take any time or hang."""
 
 import asyncio
-import contextvars
 import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import Context
 from queue import SimpleQueue
 from typing import Any
 
@@ -19,7 +19,7 @@ _idle: list[SimpleQueue[tuple[Work, Tell]]] = []  # where each waiting thread fi
 os.register_at_fork(after_in_child=_idle.clear)  # a fork has none of the threads
 
 
-def begin(work: Work) -> asyncio.Future[Outcome]:
+def begin(work: Work, context: Context) -> asyncio.Future[Outcome]:
     """Work in a thread that does nothing else meanwhile; return what becomes the outcome.
 
     Work that hangs keeps its thread, but neither other work nor the end of the program waits for
@@ -27,7 +27,6 @@ def begin(work: Work) -> asyncio.Future[Outcome]:
     """
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[Outcome] = loop.create_future()
-    context = contextvars.copy_context()
 
     def settle(outcome: Outcome) -> None:
         if not ended.done():
