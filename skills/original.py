@@ -3,6 +3,7 @@
 A name that no skill of ours answers is there, too, and says what would: nothing steps in silently.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
@@ -243,4 +244,4 @@ def _run(skills: SkillRegistry, name: str, **args: Any) -> Any:
     origin = origin_of(spec) if spec.isolation == "worker" else None
     if origin is None:
         return spec.function(**args)
-    return default_pool().run(spec, origin, args, GIVEN_UP.get())
+    return default_pool().run(spec, origin, args, GIVEN_UP.get(threading.Event()))

@@ -19,7 +19,7 @@ from .spec import SkillSpec
 from .values import Value
 
 # Of the call that runs in this context: set when nobody waits for it any more.
-GIVEN_UP = ContextVar("GIVEN_UP", default=threading.Event())
+GIVEN_UP: ContextVar[threading.Event] = ContextVar("GIVEN_UP")
 _POLL = 0.05  # seconds between looks at the wish to stop while all workers are busy
 
 
