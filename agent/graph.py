@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -97,8 +98,9 @@ class Loop:
         work = asyncio.create_task(walk)
         work.add_done_callback(lambda _: self.happenings.close())
         try:
-            async for event in self.happenings.read():
-                yield event
+            async with aclosing(self.happenings.read()) as events:
+                async for event in events:
+                    yield event
             work.result()
         finally:
             work.cancel()

@@ -85,14 +85,15 @@ class Halt:
         """Await work that looks at ``event`` and so ends by itself soon after the turn has to.
 
         Raises:
-            HaltedError: The turn had to end before the work began, or ended GRACE seconds ago.
+            HaltedError: The turn had to end before the work began, or GRACE seconds ago.
         """
         self._begin(work)
+        patience = self._patience = asyncio.timeout(None)
         try:
-            async with asyncio.timeout(None) as self._patience:
+            async with patience:
                 return await work
         except TimeoutError:
-            if self._patience.expired():
+            if patience.expired():
                 raise HaltedError from None
             raise
         finally:
