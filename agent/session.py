@@ -69,10 +69,8 @@ class Session:
             self._skills, self.artifacts, results=self._results, journal=self._keeper
         )
         kept = Kept() if self._keeper is None else self._keeper.restore(self._runtime)
-        self._turns = kept.turns
-        self._attached = kept.attached  # pictures since the last turn
-        self._pointers = kept.pointers  # made since the last turn
-        self._running = kept.running
+        self._turns, self._running = kept.turns, kept.running
+        self._attached, self._pointers = kept.attached, kept.pointers  # since the last turn
 
     @property
     def interrupted(self) -> bool:
