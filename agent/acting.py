@@ -8,7 +8,7 @@ from llava_plus.skills import Call, Observation, Runtime
 from .approvals import Approvals, needs_approval
 from .events import Event
 from .failures import refused, stopped, unkept
-from .halt import GRACE, Halt, HaltedError
+from .halt import Halt, HaltedError
 from .home import StoreError
 
 
@@ -39,7 +39,7 @@ async def run(calls: Sequence[Call], *, runtime: Runtime, halt: Halt) -> list[Ob
         return []
     work = runtime.run_many(calls, cancel=halt.event)
     try:
-        return list(await halt.guard(work, grace=GRACE))
+        return list(await halt.see_out(work))
     except HaltedError:
         return [stopped(call) for call in calls]
     except StoreError:  # the turn goes on later, and these calls with it

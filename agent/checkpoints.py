@@ -39,7 +39,7 @@ class Checkpoints(SqliteSaver):
         """Return the state that a turn had reached, None if it had not begun."""
         with self.record.understood():
             found = self.get_tuple(config_of(thread))
-            return None if found is None else dict(found.checkpoint["channel_values"])
+            return None if found is None else found.checkpoint["channel_values"].get("state")
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the newest checkpoint."""

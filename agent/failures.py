@@ -56,7 +56,7 @@ def verdict(
     if turn.by == "person":
         bad = [one.text for one in step.observations if not one.ok]
         return ("error", "\n".join(bad)) if bad else ("answered", "")
-    for call in step.actions:
+    for call in step.actions if failed else ():
         if len(before := failed.get(key(call), [])) > 1:
             return "error", f"{call.skill} failed the same way again: {before[0].text}"
     return None, ""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from llava_plus.skills import Call, Observation, Runtime
 
@@ -17,17 +18,19 @@ from .draft import Draft
 from .events import ActionFinished, ActionProposed, ActionStarted, Event, StepStarted
 from .failures import explain, failed_calls, key, last_error, not_again, verdict
 from .halt import Halt, HaltedError
+from .happenings import Happenings
 from .planner import Decision, Planner, PlannerError, PlanView, told_apart
+from .state import Channels, Node, State, next_node
 from .trace import Reason, Step, Turn
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
     from langgraph.graph.state import CompiledStateGraph
+    from langgraph.types import Durability
 
     from .keeper import Keeper
 
 LONGEST_RAW = 600  # characters kept of an output that could not be read
-Node = Literal["plan", "act", "answer"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,38 +42,28 @@ class Limits:
     actions: int = 16  # in one step
 
 
-class State(TypedDict, total=False):
-    """What travels through the graph."""
-
-    turn: Turn
-    decision: Decision | None
-    reason: Reason | None  # why to stop; None means go on
-    problem: str
-    draft: Draft | str | None  # after a restart, the answer as far as it was written
-    began: float  # when this step began, on the turn's own clock
-    spent: float  # seconds of the turn, where it is kept
-
-
 @cache
-def loop_graph() -> CompiledStateGraph[State, None, State, State]:
+def loop_graph() -> CompiledStateGraph[Channels, None, Channels, Channels]:
     """Connect the nodes, once for all turns; langgraph is imported here and not before."""
     from langchain_core.runnables import RunnableConfig
     from langgraph.graph import END, START, StateGraph
     from langgraph.types import Command
 
     def node(name: Node) -> Any:
-        async def run(state: State, config: RunnableConfig) -> Command[str]:
+        async def run(channels: Channels, config: RunnableConfig) -> Command[str]:
             loop: Loop = config["configurable"]["loop"]
-            after = await loop.node(name, state)
-            return Command(update=after, goto=END if name == "answer" else _next(state | after))
+            state = await loop.node(name, channels["state"])
+            return Command(
+                update={"state": state}, goto=END if name == "answer" else next_node(state)
+            )
 
-        run.__annotations__ = {"state": State, "config": RunnableConfig}
+        run.__annotations__ = {"channels": Channels, "config": RunnableConfig}
         return run
 
-    async def first(state: State) -> Node:  # a plain function would be called in a thread
-        return _next(state)
+    async def first(channels: Channels) -> Node:  # a plain function would be called in a thread
+        return next_node(channels["state"])
 
-    graph = StateGraph(State)
+    graph = StateGraph(Channels)
     graph.add_node("plan", node("plan"), destinations=("plan", "act", "answer"))
     graph.add_node("act", node("act"), destinations=("plan", "answer"))
     graph.add_node("answer", node("answer"), destinations=(END,))
@@ -78,10 +71,11 @@ def loop_graph() -> CompiledStateGraph[State, None, State, State]:
     return graph.compile()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Loop:
-    """One turn's nodes, and what they work with."""
+    """One turn on its way: how far it has come, its nodes, and what they work with."""
 
+    turn: Turn  # as the last node left it
     planner: Planner | None  # None where a person chose the call
     runtime: Runtime
     view: PlanView  # of the turns before
@@ -90,50 +84,45 @@ class Loop:
     approvals: Approvals
     keeper: Keeper | None = None  # where checkpoints go
     batch: bool = False  # whether to walk without LangGraph, which keeps nothing
-    happenings: asyncio.Queue[Event | Turn | None] = field(default_factory=asyncio.Queue)
+    happenings: Happenings = field(default_factory=Happenings)
 
-    async def run(
-        self, turn: Turn, decision: Decision | None, *, again: bool = False
-    ) -> AsyncGenerator[Event | Turn]:
-        """Yield events as they happen, and the turn as far as it has come after each node.
-
-        A node begins when all that happened before it has been taken.
+    async def run(self, decision: Decision | None, *, again: bool = False) -> AsyncGenerator[Event]:
+        """Yield events as they happen; a node begins when all events before it have been taken.
 
         Args:
-            turn: As it begins.
             decision: What a person chose, None where the planner chooses.
             again: Whether to go on from the last checkpoint instead.
         """
-        start: State = {"turn": turn, "decision": decision, "began": self.halt.elapsed()}
-        walk = self._walk(start) if self.batch else self._graph(None if again else start)
+        start: State = {"turn": self.turn, "decision": decision, "began": self.halt.elapsed()}
+        walk = self._walk(start) if self.batch else self._graph(None if again else {"state": start})
         work = asyncio.create_task(walk)
-        work.add_done_callback(lambda _: self.happenings.put_nowait(None))
+        work.add_done_callback(lambda _: self.happenings.close())
         try:
-            while (one := await self.happenings.get()) is not None:
-                yield one
-                self.happenings.task_done()
+            async with aclosing(self.happenings.read()) as events:
+                async for event in events:
+                    yield event
             work.result()
         finally:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
 
     async def node(self, name: Node, state: State) -> State:
-        """Do one node's work and say how far the turn has come."""
-        await self.happenings.join()
+        """Do one node's work and return the state after it."""
+        await self.happenings.taken()
         work = {"plan": self.plan, "act": self.act, "answer": self.answer}
         after = await work[name](state)
         if self.keeper is not None:
             after["spent"] = self.halt.elapsed()
-        self._write(after["turn"])
-        return after
+        self.turn = after["turn"]
+        return state | after
 
     async def _walk(self, state: State) -> None:
         """Go from node to node."""
-        while (name := _next(state)) != "answer":
-            state |= await self.node(name, state)
+        while (name := next_node(state)) != "answer":
+            state = await self.node(name, state)
         await self.node("answer", state)
 
-    async def _graph(self, start: State | None) -> None:
+    async def _graph(self, start: Channels | None) -> None:
         """Go from node to node as LangGraph does, with a checkpoint after each."""
         graph = loop_graph()
         config: RunnableConfig = {
@@ -143,16 +132,16 @@ class Loop:
         if self.keeper is not None:
             graph = graph.copy({"checkpointer": self.keeper.checkpoints()})
             config["configurable"]["thread_id"] = self.keeper.thread
-        await graph.ainvoke(start, config, durability=None if self.keeper is None else "sync")
-
-    def _write(self, one: Event | Turn) -> None:
-        self.happenings.put_nowait(one)
+        durability: Durability | None = None if self.keeper is None else "sync"
+        # Nothing is asked of the stream: nodes say themselves what happens.
+        async for _ in graph.astream(start, config, stream_mode=[], durability=durability):
+            pass
 
     async def plan(self, state: State) -> State:
         """Ask the planner what to do next."""
-        write, turn, began = self._write, state["turn"], self.halt.elapsed()
+        write, turn, began = self.happenings.write, state["turn"], self.halt.elapsed()
         write(StepStarted(index=len(turn.steps)))
-        draft = Draft(write, self.view.artifacts, last_error(turn))
+        draft = self._draft(turn)
         after: State = {"turn": turn, "draft": draft, "began": began, "decision": None}
         try:
             decision = await self.halt.guard(self._decide(turn, draft))
@@ -173,12 +162,12 @@ class Loop:
 
     async def act(self, state: State) -> State:
         """Run what the planner decided, and note what came of it."""
-        write, turn, decision = self._write, state["turn"], state["decision"]
+        write, turn, decision = self.happenings.write, state["turn"], state["decision"]
         assert decision is not None
         for call in decision.calls:
             write(ActionProposed(call=call))
         failed = failed_calls(turn)
-        fresh = [call for call in decision.calls if key(call) not in failed]
+        fresh = [call for call in decision.calls if not (failed and key(call) in failed)]
         seen = {} if turn.by == "person" else await self._ask(fresh)
         allowed = [call for call in fresh if call.id not in seen]
         for call in allowed:
@@ -214,7 +203,7 @@ class Loop:
         turn, reason = state["turn"], state.get("reason") or "error"
         draft = state.get("draft") or ""
         if isinstance(draft, str):
-            words, draft = draft, Draft(self._write, self.view.artifacts, last_error(turn))
+            words, draft = draft, self._draft(turn)
         else:
             words = draft.answer
         if turn.by == "person" and reason == "answered":
@@ -234,8 +223,15 @@ class Loop:
 
     async def _ask(self, calls: list[Call]) -> dict[str, Observation]:
         return await ask(
-            calls, runtime=self.runtime, approvals=self.approvals, halt=self.halt, write=self._write
+            calls,
+            runtime=self.runtime,
+            approvals=self.approvals,
+            halt=self.halt,
+            write=self.happenings.write,
         )
+
+    def _draft(self, turn: Turn) -> Draft:
+        return Draft(self.happenings.write, self.view.artifacts, last_error(turn))
 
     async def _decide(self, turn: Turn, draft: Draft) -> Decision:
         assert self.planner is not None
@@ -283,12 +279,6 @@ class Loop:
 
     def _since(self, began: float) -> float:
         return round(self.halt.elapsed() - began, 3)
-
-
-def _next(state: State) -> Node:
-    if state.get("reason"):
-        return "answer"
-    return "act" if state.get("decision") else "plan"
 
 
 def _with(turn: Turn, step: Step) -> Turn:

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Literal, TypeVar
 
 T = TypeVar("T")
-GRACE = 2.0  # seconds that cancelled work gets to tidy up before it is left behind
+GRACE = 2.0  # seconds that work gets to end once it must; then it is left behind
 
 
 class HaltedError(Exception):
@@ -33,6 +33,7 @@ class Halt:
         self.deadline = None if seconds is None else self.began + seconds
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[None] = self._loop.create_future()
+        self._patience: asyncio.Timeout | None = None  # with work that ends by itself
         self._lock = threading.Lock()
         self._timer: asyncio.TimerHandle | None = None
         self._start_clock()
@@ -46,8 +47,11 @@ class Halt:
             self._loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
-        if not self._ended.done():
-            self._ended.set_result(None)
+        if self._ended.done():
+            return
+        self._ended.set_result(None)
+        if self._patience is not None:
+            self._patience.reschedule(self._loop.time() + GRACE)
 
     def elapsed(self) -> float:
         """Return the seconds that the turn has taken; waiting for a person does not count."""
@@ -77,22 +81,34 @@ class Halt:
             left = max(0.0, self.deadline - time.monotonic())
             self._timer = self._loop.call_later(left, self.set, "time")
 
-    async def guard(self, work: Coroutine[Any, Any, T], grace: float = 0.0) -> T:
-        """Await work, or cancel it and raise `HaltedError` when the turn has to end.
+    async def see_out(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await work that looks at ``event`` and so ends by itself soon after the turn has to.
 
-        Args:
-            work: What to await.
-            grace: Seconds in which work that looks at ``event`` may still end by itself.
+        Raises:
+            HaltedError: The turn had to end before the work began, or GRACE seconds ago.
         """
-        if self.event.is_set():
-            work.close()
-            raise HaltedError
+        self._begin(work)
+        patience = self._patience = asyncio.timeout(None)
+        try:
+            async with patience:
+                return await work
+        except TimeoutError:
+            if patience.expired():
+                raise HaltedError from None
+            raise
+        finally:
+            self._patience = None
+
+    async def guard(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await work, or cancel it and raise `HaltedError` as soon as the turn has to end.
+
+        Work that cancelling does not end is left behind.
+        """
+        self._begin(work)
         task = asyncio.ensure_future(work)
         try:
             ends: set[asyncio.Future[Any]] = {task, self._ended}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            if not task.done() and grace:
-                await asyncio.wait({task}, timeout=grace)
             if task.done():
                 return task.result()
             raise HaltedError
@@ -101,6 +117,12 @@ class Halt:
                 task.cancel()
                 task.add_done_callback(_forget)
                 await asyncio.wait({task}, timeout=GRACE)
+
+    def _begin(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Raise `HaltedError` if it is too late to begin the work."""
+        if self.event.is_set():
+            work.close()
+            raise HaltedError
 
 
 def _forget(task: asyncio.Task[Any]) -> None:

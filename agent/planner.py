@@ -71,10 +71,11 @@ def told_apart(calls: tuple[Call, ...], view: PlanView) -> tuple[Call, ...]:
     """Give new ids to calls whose ids were used before in the session."""
     steps = [step for turn in view.turns for step in turn.steps]
     used = {call.id for step in steps for call in step.actions}
-    fresh = (name for name in view.call_ids() if name not in used)
     apart: list[Call] = []
     for call in calls:
-        new = call if call.id not in used else call.model_copy(update={"id": next(fresh)})
-        used.add(new.id)
-        apart.append(new)
+        if call.id in used:
+            fresh = next(name for name in view.call_ids() if name not in used)
+            call = call.model_copy(update={"id": fresh})
+        used.add(call.id)
+        apart.append(call)
     return tuple(apart)

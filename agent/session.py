@@ -69,10 +69,8 @@ class Session:
             self._skills, self.artifacts, results=self._results, journal=self._keeper
         )
         kept = Kept() if self._keeper is None else self._keeper.restore(self._runtime)
-        self._turns: tuple[Turn, ...] = kept.turns
-        self._attached: tuple[str, ...] = kept.attached  # pictures since the last turn
-        self._pointers: tuple[str, ...] = kept.pointers  # made since the last turn
-        self._running: Running | None = kept.running
+        self._turns, self._running = kept.turns, kept.running
+        self._attached, self._pointers = kept.attached, kept.pointers  # since the last turn
 
     @property
     def interrupted(self) -> bool:
@@ -252,15 +250,11 @@ class Session:
 
     async def _play(self, running: Running, halt: Halt) -> AsyncGenerator[Event]:
         """Run the graph and hand on its events; the turn is kept however this ends."""
-        turn = running.turn
+        loop = self._loop(running.turn, halt)
         try:
-            steps = self._loop(halt).run(turn, running.decision, again=running.checkpointed)
-            async with aclosing(steps) as happenings:
-                async for one in happenings:
-                    if isinstance(one, Turn):
-                        turn = one
-                    else:
-                        yield one
+            async with aclosing(loop.run(running.decision, again=running.checkpointed)) as events:
+                async for event in events:
+                    yield event
         except StoreError:
             halt.set()
             self._restore()  # the turn waits as it is on disk
@@ -268,17 +262,18 @@ class Session:
         except BaseException as error:
             halt.set()
             bug = isinstance(error, Exception)
-            self._end(turn, "error" if bug else "cancelled", halt.elapsed())
+            self._end(loop.turn, "error" if bug else "cancelled", halt.elapsed())
             raise
         halt.set()
-        turn = self._end(turn, "cancelled", halt.elapsed())  # unless the graph said otherwise
-        yield Finished(turn=turn, trace=self.trace)
+        ended = self._end(loop.turn, "cancelled", halt.elapsed())  # unless the graph said why
+        yield Finished(turn=ended, trace=self.trace)
 
-    def _loop(self, halt: Halt) -> Loop:
+    def _loop(self, turn: Turn, halt: Halt) -> Loop:
         self._approvals = Approvals()
         if (keeper := self._keeper) is not None:
             self._approvals = Approvals(keeper.note_answer, keeper.answers())
         return Loop(
+            turn=turn,
             planner=self._planner,
             runtime=self._runtime,
             view=self._view(),

@@ -20,7 +20,7 @@ from .regions import Boxes, Masks
 from .registry import SkillRegistry
 from .spec import SkillSpec
 from .values import Points, Text
-from .workers import default_pool
+from .workers import GIVEN_UP, default_pool
 
 PHRASES = 16  # of one caption
 TEXT_THRESHOLD = 0.25  # what the original's server sends where nothing else is asked for
@@ -31,8 +31,8 @@ def with_original_names(skills: SkillRegistry) -> SkillRegistry:
     """Return the skills and, under LLaVA-Plus's API names, what of them answers to those.
 
     A skill that is itself called like an API, or has that alias, answers it. What stands for an
-    API runs inline; a worker's skill behind it runs in its worker. Not covered: when such a call is
-    stopped, the work behind it goes on until it ends or its own time is up.
+    API runs inline; a worker's skill behind it runs in its worker, which is killed when the call is
+    stopped or its time is up.
     """
     named = SkillRegistry(skills)
     for api in APIS:
@@ -244,4 +244,4 @@ def _run(skills: SkillRegistry, name: str, **args: Any) -> Any:
     origin = origin_of(spec) if spec.isolation == "worker" else None
     if origin is None:
         return spec.function(**args)
-    return default_pool().run(spec, origin, args, threading.Event())
+    return default_pool().run(spec, origin, args, GIVEN_UP.get(threading.Event()))

@@ -1,13 +1,12 @@
 """Running calls: checked, in a thread or a worker, with a time limit, remembered by content."""
 
 import asyncio
-import contextvars
 import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
+from contextvars import copy_context
 from functools import partial
 from typing import Any
 
@@ -24,14 +23,13 @@ from .registry import SkillRegistry
 from .result_cache import ResultCache, call_key
 from .spec import SkillSpec
 from .store import Artifacts
+from .threads import Outcome, begin
 from .values import Value
-from .workers import WorkerPool, default_pool
+from .workers import GIVEN_UP, WorkerPool, default_pool
 
 _POLL = 0.05  # seconds between looks at the cancel event
 _REMEMBERED = 64  # results
 _DAY = 86400.0  # seconds, the longest that an event loop waits at once
-
-_Outcome = tuple[Any, BaseException | None]
 
 
 class Runtime:
@@ -78,6 +76,8 @@ class Runtime:
         self, calls: Sequence[Call], cancel: threading.Event | None = None
     ) -> tuple[Observation, ...]:
         """Run calls side by side; handles are given out in the order of the calls."""
+        if len(calls) == 1:
+            return (await self.run(calls[0], cancel),)
         ends = await asyncio.gather(*(self._attempt(call, cancel) for call in calls))
         return tuple(self._observe(call, end) for call, end in zip(calls, ends, strict=True))
 
@@ -167,57 +167,47 @@ class Runtime:
         """Wait for the skill until it ends, its time is up or somebody cancels."""
         origin = origin_of(spec) if spec.isolation == "worker" else None
         stop = threading.Event()
+        context = copy_context()
+        context.run(GIVEN_UP.set, stop)
         if origin is None:
             work, limit = partial(spec.function, **args), spec.time_limit
         else:  # the time counts from when a worker begins
             pool = self._pool or default_pool()
             work, limit = partial(pool.run, spec, origin, args, stop), math.inf
         try:
-            outcome = await _ended(spec, _start(work, f"skill {spec.name}"), limit, cancel)
+            outcome = await _ended(spec, begin(work, context), limit, cancel)
         finally:
             stop.set()
         return checked(spec, *outcome)
 
 
 async def _ended(
-    spec: SkillSpec,
-    ended: "asyncio.Future[_Outcome]",
-    limit: float,
-    cancel: threading.Event | None,
-) -> _Outcome:
+    spec: SkillSpec, ended: "asyncio.Future[Outcome]", limit: float, cancel: threading.Event | None
+) -> Outcome:
+    """Wait for the outcome, unless its time is up or somebody cancels before.
+
+    Raises:
+        Failed: One of the two.
+    """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + limit
-    while not ended.done():
-        if cancel is not None and cancel.is_set():
-            raise Failed("cancelled", f"{spec.name} was cancelled.")
+    timer: asyncio.TimerHandle | None = None
+
+    def look() -> None:
+        nonlocal timer
         left = deadline - loop.time()
-        if left <= 0:
-            raise out_of_time(spec.name, limit)
-        pause = _DAY if cancel is None else _POLL
-        await asyncio.wait((ended,), timeout=min(left, pause))
-    return ended.result()
+        if ended.done():
+            return
+        if cancel is not None and cancel.is_set():
+            ended.set_exception(Failed("cancelled", f"{spec.name} was cancelled."))
+        elif left <= 0:
+            ended.set_exception(out_of_time(spec.name, limit))
+        else:
+            timer = loop.call_later(min(left, _DAY if cancel is None else _POLL), look)
 
-
-def _start(
-    work: Callable[[], Any], name: str
-) -> "asyncio.Future[tuple[Any, BaseException | None]]":
-    """Work in a thread that does not keep the program alive; a result nobody awaits is dropped."""
-    loop = asyncio.get_running_loop()
-    ended: asyncio.Future[_Outcome] = loop.create_future()
-    context = contextvars.copy_context()
-
-    def settle(outcome: _Outcome) -> None:
-        if not ended.done():
-            ended.set_result(outcome)
-
-    def body() -> None:
-        outcome: _Outcome
-        try:
-            outcome = (context.run(work), None)
-        except BaseException as error:  # also a skill that calls sys.exit()
-            outcome = (None, error)
-        with suppress(RuntimeError):  # the loop is closed, nobody waits any more
-            loop.call_soon_threadsafe(settle, outcome)
-
-    threading.Thread(target=body, name=name, daemon=True).start()
-    return ended
+    look()
+    try:
+        return await ended
+    finally:
+        if timer is not None:
+            timer.cancel()

@@ -6,6 +6,7 @@ import os
 import re
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +98,7 @@ class Artifacts:
     def __init__(self, store: ArtifactStore | None = None) -> None:
         self.store = store or ArtifactStore()
         self._entries: dict[str, Artifact] = {}
+        self._counts: Counter[str] = Counter()  # by kind
         self._lock = threading.Lock()
 
     def add(self, value: Value, *, source: str = "user") -> str:
@@ -104,15 +106,16 @@ class Artifacts:
         if isinstance(value, Image):
             self.store.put(value)
         with self._lock:
-            handle = f"{PREFIXES[value.kind]}_{len(self.handles(value.kind)) + 1}"
+            self._counts[value.kind] += 1
+            handle = f"{PREFIXES[value.kind]}_{self._counts[value.kind]}"
             self._entries[handle] = Artifact(handle=handle, value=value, source=source)
         return handle
 
     def copy(self) -> Artifacts:
         """Return the values as they are now, under the same handles."""
         copy = Artifacts(self.store)
-        for _, artifact in self.items():
-            copy.add(artifact.value, source=artifact.source)
+        with self._lock:
+            copy._entries, copy._counts = self._entries.copy(), self._counts.copy()
         return copy
 
     def handles(self, kind: str | None = None) -> tuple[str, ...]:

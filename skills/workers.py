@@ -4,6 +4,7 @@ import atexit
 import os
 import threading
 from collections.abc import Mapping
+from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
@@ -17,6 +18,8 @@ from .protocol import Message, ProtocolError, decode_value
 from .spec import SkillSpec
 from .values import Value
 
+# Of the call that runs in this context: set when nobody waits for it any more.
+GIVEN_UP: ContextVar[threading.Event] = ContextVar("GIVEN_UP")
 _POLL = 0.05  # seconds between looks at the wish to stop while all workers are busy
 
 

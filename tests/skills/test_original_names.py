@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -249,3 +250,39 @@ def test_the_workers_skill_behind_a_name_runs_in_a_worker():
     assert mask[20:44, 16:40].mean() > 0.9
     assert mask.sum() < 24 * 24 * 1.2
     assert default_pool().pids()
+
+
+SLOW = """
+import os, time
+from pathlib import Path
+from llava_plus.skills import Boxes, Image, skill
+
+
+@skill
+def detect(image: Image, label: str) -> Boxes:
+    '''Say in which process this is, and take long.'''
+    part = Path(label + "_part")
+    part.write_text(str(os.getpid()))
+    part.rename(label)
+    time.sleep(3600)
+    return Boxes(())
+"""
+
+
+def test_the_worker_behind_a_name_is_killed_when_the_call_is_stopped(tmp_path, alive, eventually):
+    (tmp_path / "slow.py").write_text(SLOW)
+    skills = with_original_names(SkillRegistry.from_file(tmp_path / "slow.py"))
+    said, cancel = tmp_path / "pid", threading.Event()
+    artifacts = Artifacts()
+    artifacts.add(Image(np.zeros((4, 4, 3), np.uint8)))
+    call = Call(id="c", skill="grounding_dino", args={"image": "img_1", "caption": str(said)})
+
+    async def ended():
+        running = asyncio.create_task(Runtime(skills, artifacts).run(call, cancel))
+        await asyncio.to_thread(eventually, said.exists, "the worker has begun")
+        cancel.set()
+        return await running
+
+    seen = asyncio.run(ended())
+    assert seen.error == "cancelled"
+    eventually(lambda: not alive(int(said.read_text())), "the worker is killed")
