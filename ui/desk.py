@@ -9,6 +9,9 @@ from llava_plus.agent import Session
 from llava_plus.errors import ImageError, SetupError
 from llava_plus.skills import Image, load_image
 
+from .labels import Labels
+from .pictures import data_url
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
@@ -137,3 +140,30 @@ class Desk:
         if not place.is_relative_to(self._inbox.resolve()):
             raise ImageError("That file was not uploaded here. Drop or paste the picture itself.")
         return load_image(place)
+
+
+def panel(desk: Desk, labels: Labels) -> dict[str, Any]:
+    """Return what the pointing panel shows."""
+    entry, named = desk.chosen, desk.named_marks()
+    if entry is None:
+        return empty_panel(labels)
+    names = ", ".join(name for name, _ in named)
+    here = [(name, mark.numbers) for name, mark in named if mark.picture == entry.key]
+    return {
+        "src": data_url(entry.image),
+        "handle": entry.handle,
+        "marks": [{"at": list(numbers), "name": name} for name, numbers in here],
+        "hint": f"{names}: {labels['pending']}" if named else labels["pointing_hint"],
+        "pending": bool(named),
+    }
+
+
+def empty_panel(labels: Labels) -> dict[str, Any]:
+    """Return what the pointing panel shows where there is no picture."""
+    return {
+        "src": "",
+        "handle": "",
+        "marks": [],
+        "hint": labels["pointing_none"],
+        "pending": False,
+    }

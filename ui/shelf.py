@@ -60,23 +60,23 @@ class Shelf:
 
     def updates(self, visit: Visit) -> Updates:
         """Read the list anew; nothing is chosen and nothing asked any more."""
-        visit.listing = True
+        choices = _read(visit)
         return {
-            **self.refreshed(visit),
+            self.none: gr.Markdown(visible=not choices),
+            self.list: gr.Radio(choices, value=None),
             self.title: "",
             self.sure: gr.Group(visible=False),
             self.question: "",
         }
 
     def refreshed(self, visit: Visit) -> Updates:
-        """Read the list anew where it is looked at."""
-        if not visit.listing:
+        """Read the list anew where it is looked at; what is chosen in it stays chosen."""
+        if visit.listing is None:
             return {self.none: gr.skip()}
-        listed = visit.lobby.listed(visit.owner)
-        choices = [(_line(one, visit), one.info.id) for one in listed]
+        choices = _read(visit)
         return {
             self.none: gr.Markdown(visible=not choices),
-            self.list: gr.Radio(choices, value=None),
+            self.list: gr.Radio(choices),
         }
 
     def words(self, labels: Labels) -> Updates:
@@ -138,8 +138,14 @@ class Shelf:
         return {self.sure: gr.Group(visible=bool(titles)), self.question: plain(words)}
 
 
+def _read(visit: Visit) -> list[tuple[str, str]]:
+    """Return the lines of the list with their ids, and note of what state they are."""
+    visit.listing = visit.lobby.state(visit.owner)
+    return [(_line(one, visit), one.info.id) for one in visit.lobby.listed(visit.owner)]
+
+
 def _shut(visit: Visit) -> None:
-    visit.listing = False
+    visit.listing = None
 
 
 def _export(visit: Visit, id: str | None) -> str:
