@@ -52,11 +52,13 @@ class Desk:
         self._uploads: dict[str, Image] = {}
         self._inbox = inbox
         self._chosen: str | None = None
+        self.given: tuple[str, ...] = ()  # what the message box held, readable or not
 
     def attach(self, paths: Sequence[str]) -> list[str]:
         """Make the message box's pictures those to point at; return what is wrong with others."""
         kept: dict[str, Image] = {}
         problems: list[str] = []
+        self.given = tuple(paths)
         for path in paths:
             try:
                 kept[path] = self._uploads.get(path) or self._read(path)
@@ -131,7 +133,7 @@ class Desk:
         for mark in self.marks:
             point = self.session.point if mark.kind == "points" else self.session.box
             pointers.append(point(handles.get(mark.picture, mark.picture), *mark.numbers))
-        self._uploads, self.marks = {}, ()
+        self._uploads, self.marks, self.given = {}, (), ()
         return pictures, tuple(pointers)
 
     def _read(self, path: str) -> Image:

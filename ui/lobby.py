@@ -82,13 +82,20 @@ class Lobby:
         with self._lock:
             return self._owns(owner, id) and (id in self._open or self._keeps(id))
 
+    def check(self, owner: str, id: str) -> None:
+        """Refuse what is no conversation of the visitor, or none at all."""
+        if not id:
+            raise SetupError("No chat is chosen. Choose one in the list first.")
+        if not self.has(owner, id):
+            raise SetupError("That chat is not there any more. Choose another, or begin a new one.")
+
     def enter(self, owner: str, id: str, visitor: object) -> Conversation:
         """Go on with a conversation; one that is not there, or not theirs, is refused.
 
         To enter again is to say that the visitor is still there.
         """
         with self._lock:
-            self._check(owner, id)
+            self.check(owner, id)
             return self._enter(id, visitor)
 
     def leave(self, conversation: Conversation, visitor: object) -> None:
@@ -187,16 +194,10 @@ class Lobby:
             return False
 
     def _kept(self, owner: str, id: str) -> SessionStore:
-        self._check(owner, id)
+        self.check(owner, id)
         if self.store is None:
             raise SetupError("No chats are kept here. Start the page with --keep.")
         return self.store
-
-    def _check(self, owner: str, id: str) -> None:
-        if not id:
-            raise SetupError("No chat is chosen. Choose one in the list first.")
-        if not self.has(owner, id):
-            raise SetupError("That chat is not there any more. Choose another, or begin a new one.")
 
 
 def prune_hourly(store: SessionStore, retention: Retention) -> threading.Thread:

@@ -130,8 +130,9 @@ class Shelf:
         tried(visit.lobby.rename, visit.owner, id or "", title)
         return self.updates(visit)
 
-    def ask(self, visit: Visit, id: str) -> Updates:
+    def ask(self, visit: Visit, id: str | None) -> Updates:
         """Ask whether a chat shall really go."""
+        tried(visit.lobby.check, visit.owner, id or "")
         listed = visit.lobby.listed(visit.owner)
         titles = [_title(one, visit.labels) for one in listed if one.info.id == id]
         words = visit.labels["chat_delete_sure"].format(title="".join(titles))
@@ -153,7 +154,8 @@ def _export(visit: Visit, id: str | None) -> str:
     try:
         return str(visit.lobby.export(visit.owner, id or "", visit.files.folder))
     except SetupError as error:
-        raise gr.Error(html.escape(str(error)), title="LLaVA-Plus") from error
+        sentence = html.escape(str(error))
+        raise gr.Error(sentence, title="LLaVA-Plus", print_exception=False) from error
 
 
 def _title(one: Listed, labels: Labels) -> str:

@@ -21,6 +21,7 @@ from .pictures import Pictures
 from .render import ChatMessage, render_help, render_turn
 
 HELP = ("/help", "/?")
+LONGEST = 10_000  # characters of a message; the bundled planner reads 8,192 tokens in all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +103,10 @@ class Visit:
             raise ImageError(" ".join(problems))
         if not text:
             raise SetupError("The request is empty. Write what to do or what you want to know.")
+        if len(text) > LONGEST:
+            raise SetupError(
+                f"The request has {len(text):,} characters. Write at most {LONGEST:,}."
+            )
         if text in HELP:
             return Request(conversation=self.conversation, text=text)
         if not text.startswith("/") and not is_ready(self.agent.planner):

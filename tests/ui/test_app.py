@@ -53,6 +53,7 @@ def test_what_cannot_be_carried_out_stays_in_the_box(page, inbox, collected):
 def test_every_visitor_gets_a_visit_of_their_own(page):
     class Request:
         headers = {"accept-language": "zh-CN"}  # noqa: RUF012
+        session_hash = "tab"
 
     one, two = (page._open("", "", Request())[page.visit] for _ in range(2))
     assert one is not two

@@ -47,10 +47,10 @@ def words(chat):
 
 
 async def begun(visit, text, *paths):
-    """Send a message and wait until the first step is over."""
+    """Send a message and wait until its second step waits to go on."""
     visit.begin(visit.prepare(text, paths))
     async for turn in visit.conversation.watch():
-        if turn.steps and turn.steps[0].observations:
+        if len(turn.steps) == 2:
             return
 
 
