@@ -106,7 +106,7 @@ def test_a_deleted_chat_is_not_exported(lobby, gate, inbox, upload, tell):
     visit = Visit(lobby, inbox)
     tell(visit, "Mine", upload())
     lobby.delete("", visit.session.id)
-    with pytest.raises(SetupError, match="not there any more. Choose another"):
+    with pytest.raises(SetupError, match=r"not there any more\. Choose another"):
         lobby.export("", visit.session.id, inbox)
 
 
