@@ -124,7 +124,9 @@ class Page:
         opened.then(self._follow, visit, sending, **quiet)
         self.place.change(None, self.place, None, js=REMEMBER, **quiet)
         spoken = self.language.input(self._speak, [visit, self.language], words, **quiet)
+        # Two events: the first is over at once, so that a second message is answered meanwhile.
         sent = message.submit(self._send, [visit, message], sending, **quiet)
+        sent = sent.then(self._follow, visit, sending, **quiet)
         message.change(
             self._attach, [visit, message], [message, *desk], trigger_mode="always_last", **quiet
         )
@@ -160,20 +162,17 @@ class Page:
         visit.language = language if language in LANGUAGES else "English"
         return self._words(visit)
 
-    async def _send(self, visit: Visit, message: Message) -> AsyncGenerator[Updates]:
-        """Carry a message out; what cannot be carried out stays in the box."""
+    async def _send(self, visit: Visit, message: Message) -> Updates:
+        """Begin to carry a message out; what cannot be carried out stays in the box."""
         text, files = message["text"] or "", message["files"] or []
         try:
             request = await asyncio.to_thread(visit.prepare, text, files)
         except SetupError as error:
             say(error)
             left: Message = {"text": text, "files": list(visit.desk.unsent)}
-            yield {self.message: left, **self._desk(visit)}
-            return
+            return {self.message: left, **self._desk(visit)}
         visit.begin(request)
-        yield {self.message: EMPTY, **self._desk(visit)}
-        async for updates in self._follow(visit):
-            yield updates
+        return {self.message: EMPTY, **self._desk(visit)}
 
     async def _follow(self, visit: Visit) -> AsyncGenerator[Updates]:
         """Show what runs, to its end; it runs on where nobody looks."""
