@@ -106,8 +106,10 @@ def main() -> None:
     chosen = sys.argv[1:] or list(scenes)
     if unknown := set(chosen) - set(scenes):
         raise SetupError(f"No scene {', '.join(sorted(unknown))}. There are: {', '.join(scenes)}.")
-    with sync_playwright() as running_one:
-        browser = running_one.chromium.launch(executable_path=os.environ["CHROMIUM"], args=FLAGS)
+    if not Path(chromium := os.environ.get("CHROMIUM", "")).is_file():
+        raise SetupError(f"CHROMIUM is {chromium!r}, no browser. Set it to the path of one.")
+    with sync_playwright() as browsers:
+        browser = browsers.chromium.launch(executable_path=chromium, args=FLAGS)
         for name in chosen:
             with tempfile.TemporaryDirectory() as home:
                 scenes[name](browser, Path(home))
@@ -217,8 +219,9 @@ def visited(
     browser: Browser, address: str, *, size: tuple[int, int] = WIDE, locale: str = "en-GB"
 ) -> Page:
     """Come to the page as a new visitor, ``size`` being width and height in pixels."""
-    viewport = {"width": size[0], "height": size[1]}
-    page = browser.new_context(viewport=viewport, locale=locale).new_page()  # type: ignore[arg-type]
+    width, height = size
+    context = browser.new_context(viewport={"width": width, "height": height}, locale=locale)
+    page = context.new_page()
     page.set_default_timeout(PATIENCE)
     page.goto(address)
     page.wait_for_selector(f"{BOX}:not([disabled])")
