@@ -60,7 +60,8 @@ class Presence:
             return await glance(visit)
 
         outputs = [*changing, self.gone, self.clock]
-        self.clock.tick(beat, known, outputs, queue=False, **quiet)
+        quiet |= {"queue": False, "show_progress_on": self.gone}  # nothing else is to blink
+        self.clock.tick(beat, known, outputs, **quiet)
         blocks.unload(self.left)
 
     def lost(self, request: gr.Request) -> Updates:
