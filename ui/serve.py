@@ -149,6 +149,7 @@ def serve(
             ssr_mode=False,
             mcp_server=False,
             inbrowser=False,
+            _frontend=False,  # else gradio gives up if a busy machine takes 3 seconds to answer
         )
     except OSError as error:
         place = f"{host}, port {port}" if port else f"{host}, ports from 7860 on"
