@@ -126,7 +126,7 @@ class Page:
         spoken = self.language.input(self._speak, [visit, self.language], words, **quiet)
         # Two events: the first is over at once, so that a second message is answered meanwhile.
         sent = message.submit(self._send, [visit, message], sending, **quiet)
-        sent = sent.then(self._follow, visit, sending, **quiet)
+        sent = sent.then(self._follow, visit, sending, trigger_mode="always_last", **quiet)
         message.change(
             self._attach, [visit, message], [message, *desk], trigger_mode="always_last", **quiet
         )
