@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from llava_plus.agent import (
     Agent,
     Decision,
+    Limits,
     Planner,
     PlanView,
     ScriptedPlanner,
@@ -36,7 +38,7 @@ from llava_plus.ui.serve import serve
 PICTURES = Path(__file__).parent / "pictures"
 LIMIT = 150_000  # bytes of a picture
 WIDE, PHONE = (1180, 860), (390, 844)  # pixels
-PATIENCE = 900_000  # milliseconds: a busy machine gives the same pictures
+PATIENCE = 900.0  # seconds for everything: a busy machine gives the same pictures
 BOX = "#message textarea"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 SCRIPTS = {  # of each request: a thought and what follows; "…" waits until it may go on
@@ -206,9 +208,10 @@ def words(browser: Browser, home: Path) -> None:
 @contextmanager
 def opened(home: Path, planner: Planner, *, host: str = "127.0.0.1") -> Iterator[str]:
     """Open the page and give its address."""
-    skills = default_registry().merge(SkillRegistry([post]))
-    store = SessionStore(home)
-    server = serve(lambda: Agent(planner, skills, home=home), host=host, store=store)
+    specs = default_registry().merge(SkillRegistry([post]))
+    skills = SkillRegistry(replace(spec, time_limit=PATIENCE) for spec in specs)
+    limits, store = Limits(seconds=PATIENCE), SessionStore(home)
+    server = serve(lambda: Agent(planner, skills, limits=limits, home=home), host=host, store=store)
     try:
         yield server.address
     finally:
@@ -222,7 +225,7 @@ def visited(
     width, height = size
     context = browser.new_context(viewport={"width": width, "height": height}, locale=locale)
     page = context.new_page()
-    page.set_default_timeout(PATIENCE)
+    page.set_default_timeout(PATIENCE * 1000)
     page.goto(address)
     page.wait_for_selector(f"{BOX}:not([disabled])")
     return page
