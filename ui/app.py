@@ -17,6 +17,7 @@ from .labels import ENGLISH, LANGUAGES, Labels, language_of
 from .lobby import Lobby
 from .notices import Updates, say, tried
 from .pointer import pointer
+from .presence import Presence, forget
 from .render import render_help
 from .shelf import Shelf
 from .state import Visit
@@ -49,7 +50,7 @@ class Page:
         self.lobby = lobby
         _fetch_nothing()
         with gr.Blocks(title="LLaVA-Plus", delete_cache=(3600, 86400)) as self.blocks:
-            self.visit = gr.State(None, delete_callback=_leave)
+            self.visit = gr.State(None, delete_callback=forget)
             self.key = gr.Textbox(visible="hidden")  # the secret of the visitor's browser
             self.place = gr.Textbox(visible="hidden")  # the chat that the tab shows
             self._build(ENGLISH)
@@ -84,7 +85,7 @@ class Page:
             self.new_chat = gr.Button(labels["new_chat"])
             self.trace = gr.DownloadButton(labels["download_trace"], interactive=False)
         self.status = gr.Markdown(elem_id="status")
-        self.clock = gr.Timer(2)
+        self.presence = Presence()
 
     def _build_desk(self, labels: Labels) -> None:
         self.shelf = Shelf(labels, kept=self.lobby.store is not None)
@@ -123,7 +124,9 @@ class Page:
         opened.then(self._follow, visit, sending, **quiet)
         self.place.change(None, self.place, None, js=REMEMBER, **quiet)
         spoken = self.language.input(self._speak, [visit, self.language], words, **quiet)
+        # Two events: the first is over at once, so that a second message is answered meanwhile.
         sent = message.submit(self._send, [visit, message], sending, **quiet)
+        sent = sent.then(self._follow, visit, sending, trigger_mode="always_last", **quiet)
         message.change(
             self._attach, [visit, message], [message, *desk], trigger_mode="always_last", **quiet
         )
@@ -133,14 +136,15 @@ class Page:
             on(self._renew, visit, sending, **quiet)
             for on in (self.new_chat.click, self.chat.clear)
         ]
-        for event in (spoken, sent, *new):
+        went_on = self.asking.wire(visit, sending, self._after, self._resume, **quiet)
+        for event in (spoken, sent, *new, *went_on):
             event.then(self.shelf.refreshed, visit, [self.shelf.none, self.shelf.list], **quiet)
         self.pointer.mark(self._mark, visit, desk, **quiet)
         self.clear.click(self._clear, visit, desk, **quiet)
         self.gallery.select(self._choose, visit, desk, **quiet)
         self.mode.change(lambda mode: gr.HTML(mode=mode), self.mode, self.pointer, **quiet)
-        self.clock.tick(self._watch, visit, [self.status, self.clock], **quiet)
-        self.asking.wire(visit, sending, self._after, self._resume, **quiet)
+        ticked = [*sending, self.status, self.shelf.none, self.shelf.list]
+        self.presence.wire(self.blocks, [visit, self.place], ticked, self._glance, **quiet)
         opened = self.shelf.wire(visit, sending, self._after, **quiet)
         opened.then(self._follow, visit, sending, **quiet)
 
@@ -151,45 +155,39 @@ class Page:
         visit = Visit(self.lobby, inbox, key=key or "", language=language)
         if place and self.lobby.has(visit.owner, place):
             tried(visit.open, place)
+        self.presence.note(request, visit)
         return {self.visit: visit, **self._words(visit)}
 
     def _speak(self, visit: Visit, language: str) -> Updates:
         visit.language = language if language in LANGUAGES else "English"
         return self._words(visit)
 
-    async def _send(self, visit: Visit, message: Message) -> AsyncGenerator[Updates]:
-        """Carry a message out; what cannot be carried out stays in the box."""
+    async def _send(self, visit: Visit, message: Message) -> Updates:
+        """Begin to carry a message out; what cannot be carried out stays in the box."""
         text, files = message["text"] or "", message["files"] or []
         try:
             request = await asyncio.to_thread(visit.prepare, text, files)
         except SetupError as error:
             say(error)
             left: Message = {"text": text, "files": list(visit.desk.unsent)}
-            yield {self.message: left, **self._desk(visit)}
-            return
+            return {self.message: left, **self._desk(visit)}
         visit.begin(request)
-        yield {self.message: EMPTY, **self._desk(visit)}
-        async for updates in self._follow(visit):
-            yield updates
+        return {self.message: EMPTY, **self._desk(visit)}
 
     async def _follow(self, visit: Visit) -> AsyncGenerator[Updates]:
         """Show what runs, to its end; it runs on where nobody looks."""
         if visit.running:
             yield {self.stop: gr.Button(interactive=True), self.place: visit.session.id}
-        asked = None
         try:
             async for chat in visit.follow():
-                changed = asked is not visit.conversation.asking
-                asked = visit.conversation.asking
-                yield {self.chat: chat, **(self.asking.updates(visit) if changed else {})}
+                yield {self.chat: chat, **self.asking.renewed(visit)}
         except LlavaPlusError as error:
             say(error)
         yield await asyncio.to_thread(self._after, visit)
 
     async def _resume(self, visit: Visit) -> AsyncGenerator[Updates]:
         """Go on with the request that was broken off."""
-        if tried(visit.resume):
-            yield {self.asking.broken: gr.Group(visible=False)}
+        tried(visit.resume)
         async for updates in self._follow(visit):
             yield updates
 
@@ -207,7 +205,7 @@ class Page:
     async def _attach(self, visit: Visit, message: Message) -> Updates:
         """Show the pictures of the message box as soon as they are there."""
         files = message["files"] or []
-        if visit is None or tuple(files) == visit.desk.unsent:
+        if visit is None or tuple(files) == visit.desk.given:  # browsers tell it twice
             return {self.pointer: SKIP}
         problems = await asyncio.to_thread(visit.desk.attach, files)
         for problem in problems:
@@ -235,11 +233,16 @@ class Page:
         visit.desk.choose(chosen.index)
         return self._desk(visit)
 
-    def _watch(self, visit: Visit) -> Updates:
-        """Say when the planner has loaded, then look no more."""
-        if visit is None or visit.planner_pending:
-            return {self.status: SKIP}
-        return {self.status: html.escape(visit.planner_state()), self.clock: gr.Timer(active=False)}
+    async def _glance(self, visit: Visit) -> Updates:
+        """Return what has happened without this page: to the planner, or by another page."""
+        updates: Updates = {self.status: html.escape(visit.planner_state())}
+        if visit.behind and (chat := await visit.glance()) is not None:
+            updates |= {self.chat: chat, self.stop: gr.Button(interactive=True)}
+            rest = self.asking.renewed if visit.running else self._after
+            updates |= await asyncio.to_thread(rest, visit)
+        if visit.listing not in (None, visit.lobby.state(visit.owner)):
+            updates |= await asyncio.to_thread(self.shelf.refreshed, visit)
+        return updates
 
     def _desk(self, visit: Visit) -> Updates:
         file = visit.picture_file()
@@ -283,11 +286,6 @@ def build_app(lobby: Lobby) -> gr.Blocks:
     """
     blocks: gr.Blocks = Page(lobby).blocks
     return blocks
-
-
-def _leave(visit: Visit | None) -> None:
-    if visit is not None:
-        visit.close()
 
 
 def _fetch_nothing() -> None:

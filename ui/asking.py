@@ -44,7 +44,7 @@ class Asking:
 
     def updates(self, visit: Visit) -> Updates:
         """Show the call that waits, if one does, with an empty reason."""
-        call = visit.conversation.asking
+        visit.asked = call = visit.conversation.asking
         return {
             self.box: gr.Group(visible=call is not None),
             self.call: "" if call is None else render_asked(call, visit.labels),
@@ -52,6 +52,12 @@ class Asking:
             self.reason: "",
             self.broken: gr.Group(visible=visit.interrupted),
         }
+
+    def renewed(self, visit: Visit) -> Updates:
+        """Show what is new; a reason that somebody is writing stays."""
+        if visit.conversation.asking is not visit.asked:
+            return self.updates(visit)
+        return {self.broken: gr.Group(visible=visit.interrupted)}
 
     def words(self, labels: Labels) -> Updates:
         """Return what is written here."""
@@ -71,8 +77,8 @@ class Asking:
         after: Callable[[Visit], Updates],
         resume: Callable[..., Any],
         **quiet: Any,
-    ) -> None:
-        """Connect the buttons.
+    ) -> list[Any]:
+        """Connect the buttons; return what happens when a request goes on or is given up.
 
         Args:
             visit: Holds the `Visit`.
@@ -88,8 +94,10 @@ class Asking:
 
         self.allow.click(_allow, [visit, self.id], None, **quiet)
         self.refuse.click(_refuse, [visit, self.id, self.reason], None, **quiet)
-        self.resume.click(resume, visit, sending, **quiet)
-        self.give_up.click(give_up, visit, sending, **quiet)
+        return [
+            self.resume.click(resume, visit, sending, **quiet),
+            self.give_up.click(give_up, visit, sending, **quiet),
+        ]
 
 
 def _allow(visit: Visit, call_id: str) -> None:

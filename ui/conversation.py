@@ -41,7 +41,7 @@ class Conversation:
         self.agent = agent
         self.session = session
         self.turn: Turn | None = None  # what runs, as far as it has come
-        self.visitors: set[object] = set()  # who looks at it; the lobby keeps this
+        self.visitors: dict[object, float] = {}  # who looks at it, last seen when; see the lobby
         self._asking: dict[str, Call] = {}
         self._problem: Exception | None = None
         self._idle = idle

@@ -9,6 +9,9 @@ from llava_plus.agent import Session
 from llava_plus.errors import ImageError, SetupError
 from llava_plus.skills import Image, load_image
 
+from .labels import Labels
+from .pictures import data_url
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
@@ -49,11 +52,13 @@ class Desk:
         self._uploads: dict[str, Image] = {}
         self._inbox = inbox
         self._chosen: str | None = None
+        self.given: tuple[str, ...] = ()  # what the message box held, readable or not
 
     def attach(self, paths: Sequence[str]) -> list[str]:
         """Make the message box's pictures those to point at; return what is wrong with others."""
         kept: dict[str, Image] = {}
         problems: list[str] = []
+        self.given = tuple(paths)
         for path in paths:
             try:
                 kept[path] = self._uploads.get(path) or self._read(path)
@@ -128,7 +133,7 @@ class Desk:
         for mark in self.marks:
             point = self.session.point if mark.kind == "points" else self.session.box
             pointers.append(point(handles.get(mark.picture, mark.picture), *mark.numbers))
-        self._uploads, self.marks = {}, ()
+        self._uploads, self.marks, self.given = {}, (), ()
         return pictures, tuple(pointers)
 
     def _read(self, path: str) -> Image:
@@ -137,3 +142,30 @@ class Desk:
         if not place.is_relative_to(self._inbox.resolve()):
             raise ImageError("That file was not uploaded here. Drop or paste the picture itself.")
         return load_image(place)
+
+
+def panel(desk: Desk, labels: Labels) -> dict[str, Any]:
+    """Return what the pointing panel shows."""
+    entry, named = desk.chosen, desk.named_marks()
+    if entry is None:
+        return empty_panel(labels)
+    names = ", ".join(name for name, _ in named)
+    here = [(name, mark.numbers) for name, mark in named if mark.picture == entry.key]
+    return {
+        "src": data_url(entry.image),
+        "handle": entry.handle,
+        "marks": [{"at": list(numbers), "name": name} for name, numbers in here],
+        "hint": f"{names}: {labels['pending']}" if named else labels["pointing_hint"],
+        "pending": bool(named),
+    }
+
+
+def empty_panel(labels: Labels) -> dict[str, Any]:
+    """Return what the pointing panel shows where there is no picture."""
+    return {
+        "src": "",
+        "handle": "",
+        "marks": [],
+        "hint": labels["pointing_none"],
+        "pending": False,
+    }

@@ -49,6 +49,10 @@ ENGLISH: Labels = {
     "new": "new",
     "new_chat": "New chat",
     "no_planner": "No planner: {problem} Calls such as /blur work all the same.",
+    "page_lost": (
+        "The server does not know this page any more. Reload it: a kept chat comes back, "
+        "others begin anew."
+    ),
     "pending": "pending, your next message uses it",
     "picture": "Picture",
     "planner_loading": "The planner is still loading. Calls such as /blur work already.",
@@ -115,6 +119,7 @@ CHINESE: Labels = {
     "new": "新",
     "new_chat": "新对话",
     "no_planner": "没有规划器:{problem} 仍可使用 /blur 等手动调用。",
+    "page_lost": "服务器已不认识此页面。请重新加载:已保存的对话会恢复,其他对话重新开始。",
     "pending": "待用,下一条消息会用到",
     "picture": "图片",
     "planner_loading": "规划器仍在加载。/blur 等手动调用已可使用。",

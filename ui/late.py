@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from llava_plus.agent import Decision, Planner, PlanView
 from llava_plus.errors import LlavaPlusError, SetupError
 
+from .labels import Labels
+
 log = logging.getLogger(__name__)
 
 
@@ -51,3 +53,22 @@ class LatePlanner:
             self.problem = f"Loading {self._name} broke: {type(error).__name__}: {error}."
         finally:
             self.loaded.set()
+
+
+def is_ready(planner: Planner) -> bool:
+    """Say whether a planner can plan by now."""
+    return not (_is_pending(planner) or getattr(planner, "problem", ""))
+
+
+def told(planner: Planner, labels: Labels) -> str:
+    """Return a sentence on a planner."""
+    if problem := getattr(planner, "problem", ""):
+        return labels["no_planner"].format(problem=problem)
+    if _is_pending(planner):
+        return labels["planner_loading"]
+    return labels["planner_ready"].format(name=planner.name)
+
+
+def _is_pending(planner: Planner) -> bool:
+    loaded: threading.Event | None = getattr(planner, "loaded", None)
+    return loaded is not None and not loaded.is_set()

@@ -22,6 +22,8 @@ from llava_plus.errors import LlavaPlusError, SetupError
 from .conversation import Conversation
 
 HOUR = 3600.0  # seconds
+AWAY = 75.0  # seconds; a browser lets a hidden page speak once a minute
+LONGEST_TITLE = 200
 KEY = re.compile(r"[0-9a-f]{32}")  # what a browser makes up, see assets/memory.js
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ class Lobby:
         make_agent: Makes an agent for each conversation; where ``store`` is given, with its home.
         store: The kept sessions; without it a conversation is gone when the last visitor leaves.
         shared: Whether visitors are different people, who must not meet.
+        clock: Returns seconds that only grow.
     """
 
     def __init__(
@@ -49,8 +52,11 @@ class Lobby:
         store: SessionStore | None = None,
         *,
         shared: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store = store
+        self._clock = clock
+        self._edits = 0  # of the list, by hand
         self._make_agent = make_agent
         self._shared = shared
         self._open: dict[str, Conversation] = {}
@@ -76,16 +82,45 @@ class Lobby:
         with self._lock:
             return self._owns(owner, id) and (id in self._open or self._keeps(id))
 
+    def check(self, owner: str, id: str) -> None:
+        """Refuse what is no conversation of the visitor, or none at all."""
+        if not id:
+            raise SetupError("No chat is chosen. Choose one in the list first.")
+        if not self.has(owner, id):
+            raise SetupError("That chat is not there any more. Choose another, or begin a new one.")
+
     def enter(self, owner: str, id: str, visitor: object) -> Conversation:
-        """Go on with a conversation; one that is not there, or not theirs, is refused."""
-        self._check(owner, id)
-        return self._enter(id, visitor)
+        """Go on with a conversation; one that is not there, or not theirs, is refused.
+
+        To enter again is to say that the visitor is still there.
+        """
+        with self._lock:
+            self.check(owner, id)
+            return self._enter(id, visitor)
 
     def leave(self, conversation: Conversation, visitor: object) -> None:
         """Look at it no more; what is kept runs on to its end, what is not stops."""
         with self._lock:
-            conversation.visitors.discard(visitor)
+            conversation.visitors.pop(visitor, None)
             self._tidy(conversation)
+
+    def release(self, conversation: Conversation, visitor: object) -> None:
+        """Let others open a kept conversation while its visitor is away, who may enter again.
+
+        What is not kept stays open, for it would be lost.
+        """
+        with self._lock:
+            if self._keeps(conversation.id):
+                self.leave(conversation, visitor)
+
+    def release_absent(self) -> None:
+        """Do so for all who have not been seen for `AWAY`."""
+        with self._lock:
+            latest = self._clock() - AWAY
+            seen = [(c, *one) for c in self._open.values() for one in c.visitors.items()]
+            for conversation, visitor, when in seen:
+                if when < latest:
+                    self.release(conversation, visitor)
 
     def listed(self, owner: str) -> list[Listed]:
         """Return the visitor's kept sessions, the newest first."""
@@ -96,9 +131,20 @@ class Lobby:
             if self._owns(owner, info.id)
         ]
 
+    def state(self, owner: str) -> object:
+        """Return what tells, at no cost, whether the visitor's list has become another one."""
+        with self._lock:
+            turns = {id: one.turn for id, one in self._open.items() if self._owns(owner, id)}
+        begun = {id for id, turn in turns.items() if turn is not None and turn.steps}
+        return self._edits, begun
+
     def rename(self, owner: str, id: str, title: str) -> None:
         """Give a kept session another title."""
-        self._kept(owner, id).rename(id, title)
+        store = self._kept(owner, id)
+        if len(title) > LONGEST_TITLE:
+            raise SetupError(f"The title has {len(title)} characters. Use at most {LONGEST_TITLE}.")
+        store.rename(id, title)
+        self._edits += 1
 
     def export(self, owner: str, id: str, folder: Path) -> Path:
         """Write a kept session as a zip file into a folder, and return its path."""
@@ -114,13 +160,14 @@ class Lobby:
             if (conversation := self._open.pop(id, None)) is not None:
                 conversation.close()
             store.delete(id)
+            self._edits += 1
 
     def _enter(self, id: str, visitor: object) -> Conversation:
         with self._lock:
             if id not in self._open:
                 agent = self._make_agent()
                 self._open[id] = Conversation(agent, agent.session(id), self._over)
-            self._open[id].visitors.add(visitor)
+            self._open[id].visitors[visitor] = self._clock()
             return self._open[id]
 
     def _over(self, conversation: Conversation) -> None:
@@ -147,14 +194,10 @@ class Lobby:
             return False
 
     def _kept(self, owner: str, id: str) -> SessionStore:
-        self._check(owner, id)
+        self.check(owner, id)
         if self.store is None:
             raise SetupError("No chats are kept here. Start the page with --keep.")
         return self.store
-
-    def _check(self, owner: str, id: str) -> None:
-        if not self.has(owner, id):
-            raise SetupError("That chat is not there any more. Choose another, or begin a new one.")
 
 
 def prune_hourly(store: SessionStore, retention: Retention) -> threading.Thread:
@@ -169,5 +212,17 @@ def prune_hourly(store: SessionStore, retention: Retention) -> threading.Thread:
             time.sleep(HOUR)
 
     thread = threading.Thread(target=work, name="session-pruner", daemon=True)
+    thread.start()
+    return thread
+
+
+def release_regularly(lobby: Lobby, over: threading.Event) -> threading.Thread:
+    """Let the chats of absent visitors go again and again, until it is over."""
+
+    def work() -> None:
+        while not over.wait(AWAY / 5):
+            lobby.release_absent()
+
+    thread = threading.Thread(target=work, name="absence-watcher", daemon=True)
     thread.start()
     return thread

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import gradio as gr
 
+from .desk import empty_panel
 from .labels import Labels
-from .state import empty_panel
 
 ASSETS = Path(__file__).parent / "assets"
 

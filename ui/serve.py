@@ -5,6 +5,7 @@ import re
 import secrets
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
@@ -20,7 +21,7 @@ from llava_plus.agent import Agent, SessionStore
 from llava_plus.errors import SetupError
 
 from .examples import FOLDER
-from .lobby import Lobby
+from .lobby import Lobby, release_regularly
 
 ASSETS = Path(__file__).parent / "assets"
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -86,6 +87,7 @@ class Server:
     address: str  # with the token, where one is needed
     blocks: Any
     folder: Path  # where copies of pictures lie while they are looked at
+    over: threading.Event  # set when it closes
 
     def wait(self) -> None:
         """Stay until interrupted, then tidy up."""
@@ -96,6 +98,7 @@ class Server:
 
     def close(self) -> None:
         """Stop serving, and delete what visitors have left."""
+        self.over.set()
         self.blocks.close(verbose=False)
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -128,7 +131,8 @@ def serve(
     if needs_token(host):
         token = token or secrets.token_urlsafe(16)
     gate = Middleware(TokenGate, token=token) if token else Middleware(HostGate)
-    blocks = build_app(Lobby(make_agent, store, shared=needs_token(host)))
+    lobby, over = Lobby(make_agent, store, shared=needs_token(host)), threading.Event()
+    blocks = build_app(lobby)
     try:
         _, address, _ = blocks.launch(
             server_name=host,
@@ -145,6 +149,7 @@ def serve(
             ssr_mode=False,
             mcp_server=False,
             inbrowser=False,
+            _frontend=False,  # else gradio gives up if a busy machine takes 3 seconds to answer
         )
     except OSError as error:
         place = f"{host}, port {port}" if port else f"{host}, ports from 7860 on"
@@ -152,7 +157,8 @@ def serve(
             f"Cannot listen on {place}: taken or not allowed. Choose another with --port or --host."
         ) from error
     address += f"?token={token}" if token else ""
-    return Server(address=address, blocks=blocks, folder=folder)
+    release_regularly(lobby, over)
+    return Server(address=address, blocks=blocks, folder=folder, over=over)
 
 
 def needs_token(host: str) -> bool:

@@ -60,23 +60,23 @@ class Shelf:
 
     def updates(self, visit: Visit) -> Updates:
         """Read the list anew; nothing is chosen and nothing asked any more."""
-        visit.listing = True
+        choices = _read(visit)
         return {
-            **self.refreshed(visit),
+            self.none: gr.Markdown(visible=not choices),
+            self.list: gr.Radio(choices, value=None),
             self.title: "",
             self.sure: gr.Group(visible=False),
             self.question: "",
         }
 
     def refreshed(self, visit: Visit) -> Updates:
-        """Read the list anew where it is looked at."""
-        if not visit.listing:
+        """Read the list anew where it is looked at; what is chosen in it stays chosen."""
+        if visit.listing is None:
             return {self.none: gr.skip()}
-        listed = visit.lobby.listed(visit.owner)
-        choices = [(_line(one, visit), one.info.id) for one in listed]
+        choices = _read(visit)
         return {
             self.none: gr.Markdown(visible=not choices),
-            self.list: gr.Radio(choices, value=None),
+            self.list: gr.Radio(choices),
         }
 
     def words(self, labels: Labels) -> Updates:
@@ -130,16 +130,23 @@ class Shelf:
         tried(visit.lobby.rename, visit.owner, id or "", title)
         return self.updates(visit)
 
-    def ask(self, visit: Visit, id: str) -> Updates:
+    def ask(self, visit: Visit, id: str | None) -> Updates:
         """Ask whether a chat shall really go."""
+        tried(visit.lobby.check, visit.owner, id or "")
         listed = visit.lobby.listed(visit.owner)
         titles = [_title(one, visit.labels) for one in listed if one.info.id == id]
         words = visit.labels["chat_delete_sure"].format(title="".join(titles))
         return {self.sure: gr.Group(visible=bool(titles)), self.question: plain(words)}
 
 
+def _read(visit: Visit) -> list[tuple[str, str]]:
+    """Return the lines of the list with their ids, and note of what state they are."""
+    visit.listing = visit.lobby.state(visit.owner)
+    return [(_line(one, visit), one.info.id) for one in visit.lobby.listed(visit.owner)]
+
+
 def _shut(visit: Visit) -> None:
-    visit.listing = False
+    visit.listing = None
 
 
 def _export(visit: Visit, id: str | None) -> str:
@@ -147,7 +154,8 @@ def _export(visit: Visit, id: str | None) -> str:
     try:
         return str(visit.lobby.export(visit.owner, id or "", visit.files.folder))
     except SetupError as error:
-        raise gr.Error(html.escape(str(error)), title="LLaVA-Plus") from error
+        sentence = html.escape(str(error))
+        raise gr.Error(sentence, title="LLaVA-Plus", print_exception=False) from error
 
 
 def _title(one: Listed, labels: Labels) -> str:

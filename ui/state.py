@@ -13,13 +13,15 @@ from llava_plus.errors import ImageError, SetupError, SkillError
 from llava_plus.skills import Call
 
 from .conversation import Conversation
-from .desk import Desk
+from .desk import Desk, panel
 from .labels import LANGUAGES, Labels
+from .late import is_ready, told
 from .lobby import Lobby
-from .pictures import Pictures, data_url
+from .pictures import Pictures
 from .render import ChatMessage, render_help, render_turn
 
 HELP = ("/help", "/?")
+LONGEST = 10_000  # characters of a message; the bundled planner reads 8,192 tokens in all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +49,10 @@ class Visit:
         self.language = language
         self.lobby = lobby
         self.owner = lobby.owner(key)
-        self.listing = False  # whether the list of kept chats is looked at
+        self.listing: object = None  # of what state the list is that the page shows, if it does
+        self.asked: Call | None = None  # the call that the page shows as waiting
         self._inbox = inbox
+        self._noting = threading.Lock()
         self._settle(lobby.begin(self.owner, self))
 
     def _settle(self, conversation: Conversation) -> None:
@@ -58,6 +62,8 @@ class Visit:
         self.desk = Desk(self.session, self._inbox)
         self.chat: list[ChatMessage] = []  # what is over
         self._turns: tuple[Turn, ...] = ()
+        self._followers: set[object] = set()
+        self._glimpsed: object = None  # the turn that ran when `glance` last looked
         self._sent: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # pictures, pointers
         self._keep()
 
@@ -88,6 +94,7 @@ class Visit:
         A `SetupError` says why it cannot be carried out; nothing of it is lost then.
         """
         text = text.strip()
+        self.stay()
         if self.running:
             raise SetupError("One request at a time: wait for this one, or press Stop.")
         if self.interrupted:
@@ -96,9 +103,13 @@ class Visit:
             raise ImageError(" ".join(problems))
         if not text:
             raise SetupError("The request is empty. Write what to do or what you want to know.")
+        if len(text) > LONGEST:
+            raise SetupError(
+                f"The request has {len(text):,} characters. Write at most {LONGEST:,}."
+            )
         if text in HELP:
             return Request(conversation=self.conversation, text=text)
-        if not text.startswith("/") and not self.planner_ready:
+        if not text.startswith("/") and not is_ready(self.agent.planner):
             raise SetupError(self.planner_state())
         conversation = self.conversation
         conversation.claim()
@@ -121,6 +132,7 @@ class Visit:
 
     def resume(self) -> None:
         """Go on with the request that was broken off; call it where an event loop runs."""
+        self.stay()
         self.conversation.claim()
         if (turn := self.session.unfinished) is None:
             self.conversation.unclaim()
@@ -129,13 +141,15 @@ class Visit:
 
     def give_up(self) -> None:
         """End the request that was broken off, as it is."""
+        self.stay()
         if self.interrupted:
             self.session.stop()
             self._keep()
 
     async def follow(self) -> AsyncGenerator[list[ChatMessage]]:
         """Yield the chat as it grows, until nothing runs or another one is shown."""
-        conversation = self.conversation
+        conversation, followers, me = self.conversation, self._followers, object()
+        followers.add(me)
         try:
             async with aclosing(conversation.watch()) as turns:
                 async for turn in turns:
@@ -144,10 +158,27 @@ class Visit:
                         return
                     yield [*self.chat, *growing]
         finally:
+            followers.discard(me)
             if conversation is self.conversation:
                 self._keep()
         if conversation is self.conversation:
             yield self.shown()
+
+    @property
+    def behind(self) -> bool:
+        """Whether more has happened, by another page, than this one shows or follows."""
+        more = len(self.session.trace.turns) > len(self._turns)
+        return not self._followers and (more or self.conversation.turn is not self._glimpsed)
+
+    async def glance(self) -> list[ChatMessage] | None:
+        """Return the chat as it stands just now; None if another one is shown meanwhile."""
+        conversation = self.conversation
+        self._glimpsed = turn = conversation.turn
+        if turn is None:
+            self._keep()
+            return self.shown()
+        growing = await self._growing(conversation, turn)
+        return [*self.chat, *growing] if conversation is self.conversation else None
 
     async def play(self, request: Request) -> AsyncGenerator[list[ChatMessage]]:
         """Carry a message out; yield the chat as it grows."""
@@ -176,6 +207,24 @@ class Visit:
         if id != self.session.id:
             self._move(self.lobby.enter(self.owner, id, self))
 
+    def stay(self) -> None:
+        """Say that the page is there; after an absence it comes back to what its chat is now."""
+        conversation = self.lobby.enter(self.owner, self.session.id, self)
+        if conversation is self.conversation:
+            return
+        turns = conversation.session.trace.turns
+        if turns[: len(self._turns)] == self._turns:  # marks and uploads stay where they are
+            self.conversation = conversation
+            self.desk.session = conversation.session
+            self._glimpsed = self  # no turn: there is something to look at
+        else:
+            self.files.close()
+            self._settle(conversation)
+
+    def rest(self) -> None:
+        """Let others open the chat while the page is away."""
+        self.lobby.release(self.conversation, self)
+
     def close(self) -> None:
         """Let go of everything when the visitor has left."""
         self.lobby.leave(self.conversation, self)
@@ -187,41 +236,13 @@ class Visit:
         self._settle(conversation)
         before.nudge()  # only now does `follow` see that another one is shown
 
-    @property
-    def planner_ready(self) -> bool:
-        problem: str = getattr(self.agent.planner, "problem", "")
-        return not (self.planner_pending or problem)
-
-    @property
-    def planner_pending(self) -> bool:
-        """Whether the planner is still being loaded."""
-        loaded: threading.Event | None = getattr(self.agent.planner, "loaded", None)
-        return loaded is not None and not loaded.is_set()
-
     def planner_state(self) -> str:
         """Return a sentence on the planner."""
-        planner, labels = self.agent.planner, self.labels
-        if problem := getattr(planner, "problem", ""):
-            return labels["no_planner"].format(problem=problem)
-        if self.planner_pending:
-            return labels["planner_loading"]
-        return labels["planner_ready"].format(name=planner.name)
+        return told(self.agent.planner, self.labels)
 
     def panel(self) -> dict[str, Any]:
         """Return what the pointing panel shows."""
-        entry, named = self.desk.chosen, self.desk.named_marks()
-        if entry is None:
-            return empty_panel(self.labels)
-        names = ", ".join(name for name, _ in named)
-        hint = f"{names}: {self.labels['pending']}" if named else self.labels["pointing_hint"]
-        here = [(name, mark.numbers) for name, mark in named if mark.picture == entry.key]
-        return {
-            "src": data_url(entry.image),
-            "handle": entry.handle,
-            "marks": [{"at": list(numbers), "name": name} for name, numbers in here],
-            "hint": hint,
-            "pending": bool(named),
-        }
+        return panel(self.desk, self.labels)
 
     def gallery(self) -> list[tuple[str, str]]:
         """Return the pictures as small copies, with their handles."""
@@ -253,9 +274,10 @@ class Visit:
 
     def _keep(self) -> None:
         """Note what the session has done since the last time."""
-        for turn in self.session.trace.turns[len(self._turns) :]:
-            self.chat += self._render(turn)
-            self._turns += (turn,)
+        with self._noting:  # a tick and the end of a request may come at once
+            for turn in self.session.trace.turns[len(self._turns) :]:
+                self.chat += self._render(turn)
+                self._turns += (turn,)
         self.desk.choose(None)
 
     async def _growing(self, conversation: Conversation, turn: Turn) -> list[ChatMessage]:
@@ -275,14 +297,3 @@ class Visit:
             earlier=self._turns,
             labels=self.labels,
         )
-
-
-def empty_panel(labels: Labels) -> dict[str, Any]:
-    """Return what the pointing panel shows where there is no picture."""
-    return {
-        "src": "",
-        "handle": "",
-        "marks": [],
-        "hint": labels["pointing_none"],
-        "pending": False,
-    }

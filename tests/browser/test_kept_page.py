@@ -3,11 +3,13 @@
 import asyncio
 import shutil
 import threading
+import time
 import zipfile
 
 import pytest
 
 from llava_plus.agent import Agent, ScriptedPlanner, SessionStore
+from llava_plus.errors import SetupError
 from llava_plus.skills import Image, SkillRegistry, Text, default_registry, skill
 from llava_plus.ui.examples import FOLDER
 
@@ -171,4 +173,47 @@ def test_a_broken_off_request_is_shown_and_goes_on(page, said, shoot):
     said(page, "It is flipped in img_2.")
     page.wait_for_selector("#broken-off", state="hidden")
     page.wait_for_selector("#gallery .caption-label:text('img_2')")
+    page.wait_for_selector("#chats label:has-text('requests: 1')")
+    assert "broken off" not in page.inner_text("#chats")
     shoot(page, "30_went_on")
+
+
+def test_a_second_tab_follows_and_a_closed_page_gives_its_chat_free(
+    page, planner, home, send, said, shoot
+):
+    planner.go.clear()
+    one = page()
+    send(one, "wait")
+    said(one, "Waiting for")
+    two = page(one.context)
+    listed(two)
+    two.click("#chats label:has-text('running')")
+    two.get_by_role("button", name="Open", exact=True).click()
+    said(two, "Waiting for")
+    planner.go.set()
+    said(one, "The waiting is over.")
+    said(two, "The waiting is over.")
+    idle(two)
+    planner.go.clear()
+    send(one, "wait")  # the second tab has to notice by itself
+    two.wait_for_selector("button:has-text('Stop'):not([disabled])")
+    shoot(two, "31_second_tab")
+    planner.go.set()
+    idle(two)
+    idle(one)
+    assert two.inner_text("#chat").count("The waiting is over.") == 2
+    place = one.evaluate("sessionStorage.getItem('llava-plus-chat')")
+    one.close()
+    two.close()
+    end = time.monotonic() + 180
+    while not free(home, place):
+        assert time.monotonic() < end, "the chat is still held"
+        time.sleep(0.2)
+
+
+def free(home, id):
+    try:
+        Agent(ScriptedPlanner([]), home=home).session(id).close()
+    except SetupError:
+        return False
+    return True

@@ -1,14 +1,15 @@
 """A picture, small real skills, and visits and chats with a scripted planner."""
 
 import asyncio
+import threading
 import time
 
 import numpy as np
 import pytest
 
-from llava_plus.agent import Agent, ScriptedPlanner
+from llava_plus.agent import Agent, Decision, ScriptedPlanner, SessionStore
 from llava_plus.errors import SkillError
-from llava_plus.skills import Boxes, Image, Region, SkillRegistry, Text, TextLines, skill
+from llava_plus.skills import Boxes, Call, Image, Region, SkillRegistry, Text, TextLines, skill
 from llava_plus.ui.cli import main
 from llava_plus.ui.lobby import Lobby
 from llava_plus.ui.state import Visit
@@ -46,6 +47,25 @@ def slow(image: Image) -> Text:
     """Take its time."""
     time.sleep(5)
     return Text("done")
+
+
+class Gate:
+    """A planner that blurs, then answers with the request when it is let go on."""
+
+    name = "gate"
+
+    def __init__(self):
+        self.go = threading.Event()
+
+    async def plan(self, view):
+        turn = view.turns[-1]
+        if not turn.steps:
+            args = {"image": view.artifacts.handles("image")[-1]}
+            yield Decision(calls=(Call(id="call_1", skill="blur", args=args),))
+            return
+        while not self.go.is_set():
+            await asyncio.sleep(0.01)
+        yield Decision(answer=f"{turn.message}: {{img_2}}")
 
 
 @pytest.fixture
@@ -141,3 +161,18 @@ def tell():
         return asyncio.run(all_of_them())
 
     return send
+
+
+@pytest.fixture
+def gate():
+    return Gate()
+
+
+@pytest.fixture
+def lobby(gate, skills, tmp_path):
+    def make(*, kept=True, shared=False, planner=gate, **options):
+        home = tmp_path / "home" if kept else None
+        store = SessionStore(home) if kept else None
+        return Lobby(lambda: Agent(planner, skills, home=home), store, shared=shared, **options)
+
+    return make

