@@ -1,10 +1,10 @@
 """The LMM: picture towers, a connector and a decoder, put together from an `LMMConfig`."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -16,18 +16,21 @@ from transformers import (
 from transformers.cache_utils import Cache
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
+from .build import build_connector, build_towers, layout_of
 from .config import LMMConfig
-from .connectors import CONNECTORS
-from .towers import Tower
+from .layout import Size
+from .losses import labelled_loss, next_token_loss
+from .packing import pack, pack_video, split_views
 
 
 class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
     """A decoder that reads pictures where its prompt holds image placeholders.
 
-    Every picture takes as many placeholder tokens (``layout["image_token_id"]``) as its tower gives
-    features; features replace them in order.
+    Every picture takes as many placeholder tokens (``layout["image_token_id"]``) as its layout
+    counts; what the towers, the connector and the layout make of it replaces them in order.
 
-    Not covered: static caches, and assisted decoding when ``previous_token_mix`` is on.
+    Not covered: decoders with an encoder of their own (T5), static caches, and assisted decoding
+    when ``previous_token_mix`` is on.
     """
 
     config: LMMConfig
@@ -45,25 +48,22 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
         self.decoder = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
             config.text_config
         )
-        self.towers = nn.ModuleList(Tower(**tower) for tower in config.towers or [])
+        towers = build_towers(config)
+        self.towers = nn.ModuleList(towers)
         text_dim = self.decoder.get_input_embeddings().embedding_dim
-        options = dict(config.connector or {})
-        kind = options.pop("type")
-        if kind not in CONNECTORS:
-            raise ValueError(f"No connector {kind!r}. Known: {', '.join(sorted(CONNECTORS))}.")
-        vision_dim = sum(cast("Tower", tower).dim for tower in self.towers)
-        self.connector = (
-            CONNECTORS[kind](vision_dim=vision_dim, text_dim=text_dim, **options)
-            if len(self.towers)
-            else None
-        )
-        layout = config.layout or {}
-        self.image_token_id: int | None = layout["image_token_id"]
-        self.embed_scale = float(layout["embed_scale"])
+        self.connector = build_connector(config, towers, text_dim)
+        self.layout = layout_of(config)
+        facts = config.layout or {}
+        self.image_token_id: int | None = facts["image_token_id"]
+        self.video_token_id: int | None = facts.get("video_token_id")
+        self.embed_scale = float(facts["embed_scale"])
         # Each channel's share of the embedding one position back.
         self.previous_share = (
-            nn.Parameter(torch.zeros(text_dim)) if layout["previous_token_mix"] else None
+            nn.Parameter(torch.zeros(text_dim)) if facts["previous_token_mix"] else None
         )
+        # The token that ends rows of a picture.
+        ends = self.layout is not None and self.layout.newline
+        self.newline = nn.Parameter(torch.randn(text_dim) * text_dim**-0.5) if ends else None
         self.post_init()  # type: ignore[no-untyped-call]
 
     def get_input_embeddings(self) -> nn.Module:
@@ -76,24 +76,62 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
         return cast("nn.Module", self.decoder.get_output_embeddings())
 
     def encode_images(self, pixel_values: Tensor) -> Tensor:
-        """Turn pictures (image, 3, height, width) into embeddings (image, token, dim)."""
+        """Turn views (view, 3, height, width) into embeddings (view, token, dim)."""
         if self.connector is None:
             raise ValueError("This model has no tower: it cannot read pictures.")
         features = [tower(pixel_values) for tower in self.towers]
-        return cast("Tensor", self.connector(torch.cat(features, dim=-1)))
+        return cast("Tensor", self.connector(features))
 
-    def embed(self, input_ids: Tensor, image_features: Tensor | None = None) -> Tensor:
+    def read_pictures(
+        self,
+        pixel_values: Tensor,
+        image_sizes: Tensor | Sequence[Size] | None = None,
+        batch_num_images: Tensor | Sequence[int] | None = None,
+    ) -> Tensor:
+        """The embeddings of pictures in order, one row (dim) per placeholder.
+
+        Args:
+            pixel_values: Their views (view, 3, height, width), or those of each picture
+                (picture, view, 3, height, width), padded with empty ones.
+            image_sizes: Their heights and widths; needed where the layout depends on them.
+            batch_num_images: How many pictures each conversation has; absent, each is on its own.
+        """
+        layout = self.layout
+        if layout is None or (layout.mode != "anyres" and not (layout.newline or layout.unpad)):
+            return self.encode_images(pixel_values)
+        if image_sizes is None:
+            raise ValueError(f"A layout of mode {layout.mode!r} needs image_sizes, got none.")
+        sizes = [(int(height), int(width)) for height, width in image_sizes]
+        alone = [True] * len(sizes)
+        if batch_num_images is not None and not layout.tile_several:
+            alone = [number == 1 for number in map(int, batch_num_images) for _ in range(number)]
+        pairs = list(zip(sizes, alone, strict=True))
+        counts = [layout.views(size, alone=single) for size, single in pairs]
+        views = self.encode_images(split_views(pixel_values, counts)).split(counts)
+        return torch.cat(
+            [
+                pack(one, size, layout, self.newline, alone=single)
+                for one, (size, single) in zip(views, pairs, strict=True)
+            ]
+        )
+
+    def read_videos(self, pixel_values_videos: Tensor) -> Tensor:
+        """The embeddings of videos (video, frame, 3, height, width), one row per placeholder."""
+        frames = self.encode_images(pixel_values_videos.flatten(0, 1))
+        side = round(frames.shape[1] ** 0.5)
+        videos = frames.unflatten(0, pixel_values_videos.shape[:2])
+        return torch.cat([pack_video(video, side, self.newline) for video in videos])
+
+    def embed(
+        self,
+        input_ids: Tensor,
+        image_features: Tensor | None = None,
+        video_features: Tensor | None = None,
+    ) -> Tensor:
         """Token embeddings (batch, position, dim), with features in place of the placeholders."""
         embeds: Tensor = self.get_input_embeddings()(input_ids) * self.embed_scale
-        if self.image_token_id is None:
-            return embeds
-        holes = input_ids == self.image_token_id  # (batch, position)
-        if not torch.compiler.is_compiling():
-            _check_placeholders(int(holes.sum()), image_features)
-        if image_features is None:
-            return embeds
-        features = image_features.to(embeds.device, embeds.dtype).reshape(-1, embeds.shape[-1])
-        return embeds.masked_scatter(holes.unsqueeze(-1), features)
+        embeds = _filled(embeds, input_ids, self.image_token_id, image_features, "image")
+        return _filled(embeds, input_ids, self.video_token_id, video_features, "video")
 
     def forward(
         self,
@@ -108,14 +146,17 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
         use_cache: bool | None = None,
         logits_to_keep: int | Tensor = 0,
         labelled_only: bool = False,
+        image_sizes: Tensor | None = None,
+        batch_num_images: Tensor | None = None,
+        pixel_values_videos: Tensor | None = None,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
         """Logits of the next token, and the loss where labels are given.
 
         Args:
             input_ids: Tokens (batch, position) with one placeholder per picture token.
-            pixel_values: The pictures (image, 3, height, width) of the whole batch in order.
-            image_features: What `encode_images` gave for them, instead of ``pixel_values``.
+            pixel_values: The pictures of the whole batch in order, as `read_pictures` takes them.
+            image_features: What it gave for them, instead of ``pixel_values``.
             attention_mask: 1 for tokens, 0 for padding (batch, position), as in transformers.
             position_ids: Counts from 0 in each sequence; starting again at 0 packs sequences.
             inputs_embeds: Embeddings instead of ``input_ids``, before the previous-token mix.
@@ -125,14 +166,18 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
             logits_to_keep: How many last positions get logits (0: all), or which positions.
             labelled_only: Give the loss alone, from the positions that have a label; for decoders
                 whose logits are the plain product with the output embeddings.
+            image_sizes: Heights and widths (image, 2) of the pictures, as they came.
+            batch_num_images: How many pictures each conversation has; absent, each is on its own.
+            pixel_values_videos: Videos (video, frame, 3, height, width) in order.
             **kwargs: Handed to the decoder.
         """
-        if pixel_values is not None and image_features is None:
-            image_features = self.encode_images(pixel_values)
         if inputs_embeds is None:
             if input_ids is None:
                 raise ValueError("forward needs input_ids or inputs_embeds, got neither.")
-            inputs_embeds = self.embed(input_ids, image_features)
+            if pixel_values is not None and image_features is None:
+                image_features = self.read_pictures(pixel_values, image_sizes, batch_num_images)
+            seen = None if pixel_values_videos is None else self.read_videos(pixel_values_videos)
+            inputs_embeds = self.embed(input_ids, image_features, seen)
         if use_cache is None:
             use_cache = not self.training and labels is None
         if use_cache and past_key_values is None:
@@ -145,38 +190,24 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
             shifted = torch.cat([before, inputs_embeds[:, :-1]], dim=1)
             share = (position_ids != 0).unsqueeze(-1) * self.previous_share
             inputs_embeds = inputs_embeds + shifted * share.to(inputs_embeds.dtype)
+        context = {
+            "inputs_embeds": inputs_embeds,
+            "attention_mask": attention_mask,
+            "position_ids": position_ids,
+        }
         if labelled_only and labels is not None:
-            return self._labelled_loss(inputs_embeds, labels, attention_mask, position_ids)
+            hidden = self.decoder.base_model(**context, use_cache=False).last_hidden_state
+            return labelled_loss(hidden, labels, self.get_output_embeddings())
         output = self.decoder(
-            inputs_embeds=inputs_embeds,
-            attention_mask=attention_mask,
-            position_ids=position_ids,
+            **context,
             past_key_values=past_key_values,
             use_cache=use_cache,
             logits_to_keep=logits_to_keep,
             **kwargs,
         )
         if labels is not None:
-            output.loss = _next_token_loss(output.logits, labels, kwargs.get("num_items_in_batch"))
+            output.loss = next_token_loss(output.logits, labels, kwargs.get("num_items_in_batch"))
         return cast("CausalLMOutputWithPast", output)
-
-    def _labelled_loss(
-        self,
-        inputs_embeds: Tensor,
-        labels: Tensor,
-        attention_mask: Tensor | None,
-        position_ids: Tensor,
-    ) -> CausalLMOutputWithPast:
-        hidden = self.decoder.base_model(
-            inputs_embeds=inputs_embeds,
-            attention_mask=attention_mask,
-            position_ids=position_ids,
-            use_cache=False,
-        ).last_hidden_state  # (batch, position, dim)
-        kept = labels[:, 1:] != -100
-        logits = self.get_output_embeddings()(hidden[:, :-1][kept])  # (label, vocabulary)
-        loss = functional.cross_entropy(logits.float(), labels[:, 1:][kept])
-        return CausalLMOutputWithPast(loss=cast("torch.FloatTensor", loss))
 
     @staticmethod
     def _embedding_before(embeds: Tensor, cache: Cache | None, past: int) -> Tensor:
@@ -224,20 +255,35 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
         return cache
 
     def _init_weights(self, module: nn.Module) -> None:
-        if module is self and self.previous_share is not None:
-            nn.init.constant_(self.previous_share, 0.5)
+        if module is self:
+            if self.previous_share is not None:
+                nn.init.constant_(self.previous_share, 0.5)
+            if self.newline is not None:
+                nn.init.normal_(self.newline, std=len(self.newline) ** -0.5)
         elif isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=module.in_features**-0.5)
-            nn.init.zeros_(module.bias)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
 
 
-def _check_placeholders(holes: int, image_features: Tensor | None) -> None:
-    given = 0 if image_features is None else image_features.shape[:-1].numel()
-    if holes != given:
-        raise ValueError(
-            f"The prompt has {holes} image placeholder tokens but {given} image features came."
-            " Each picture needs as many placeholders as its tower gives tokens."
-        )
+def _filled(
+    embeds: Tensor, input_ids: Tensor, token_id: int | None, features: Tensor | None, kind: str
+) -> Tensor:
+    """Embeddings with features (…, dim) in place of the placeholders of one kind, in order."""
+    if token_id is None:
+        return embeds
+    holes = input_ids == token_id  # (batch, position)
+    if not torch.compiler.is_compiling():
+        given = 0 if features is None else features.shape[:-1].numel()
+        if (wanted := int(holes.sum())) != given:
+            raise ValueError(
+                f"The prompt has {wanted} {kind} placeholder tokens but {given} {kind} features"
+                " came. Each picture needs as many placeholders as its layout counts."
+            )
+    if features is None:
+        return embeds
+    rows = features.to(embeds.device, embeds.dtype).reshape(-1, embeds.shape[-1])
+    return embeds.masked_scatter(holes.unsqueeze(-1), rows)
 
 
 def _positions(embeds: Tensor, attention_mask: Tensor | None, past: int) -> Tensor:
@@ -246,16 +292,6 @@ def _positions(embeds: Tensor, attention_mask: Tensor | None, past: int) -> Tens
     if attention_mask is not None and attention_mask.dim() == 2:
         return (attention_mask.long().cumsum(-1) - 1).clamp(min=0)[:, -length:]
     return torch.arange(past, past + length, device=embeds.device).unsqueeze(0)
-
-
-def _next_token_loss(logits: Tensor, labels: Tensor, items: Tensor | int | None) -> Tensor:
-    """Cross-entropy of each next token; its mean, or its sum over ``items`` as Trainer counts."""
-    kept = labels[:, -logits.shape[1] :][:, 1:].to(logits.device)
-    flat = logits[:, :-1].flatten(0, 1).float()
-    if items is None:
-        return functional.cross_entropy(flat, kept.flatten(), ignore_index=-100)
-    total = functional.cross_entropy(flat, kept.flatten(), ignore_index=-100, reduction="sum")
-    return total / items
 
 
 AutoConfig.register(LMMConfig.model_type, LMMConfig, exist_ok=True)
