@@ -7,6 +7,7 @@ from torch import nn
 
 from .config import LMMConfig
 from .connectors import CONNECTORS
+from .inject import inject
 from .layout import Layout
 from .towers import Tower, tower_side, tower_size, tower_tokens
 
@@ -23,6 +24,11 @@ def build_connector(config: LMMConfig, towers: Sequence[Tower], text_dim: int) -
         return None
     dims = [tower.dim for tower in towers]
     return CONNECTORS[kind](vision_dims=dims, text_dim=text_dim, **options)
+
+
+def build_injections(config: LMMConfig, decoder: nn.Module, dim: int, media_dim: int) -> None:
+    """Change the decoder's layers as the config says; ``media_dim`` is the connector's width."""
+    inject(decoder, config.injections or [], dim=dim, media_dim=media_dim)
 
 
 def layout_of(config: LMMConfig) -> Layout | None:

@@ -16,11 +16,14 @@ from transformers import (
 from transformers.cache_utils import Cache
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
-from .build import build_connector, build_towers, layout_of
+from .build import build_connector, build_injections, build_towers, layout_of
 from .config import LMMConfig
 from .layout import Size
 from .losses import labelled_loss, next_token_loss
-from .packing import pack, pack_video, split_views
+from .previous import embedding_before, remember, reorder
+from .reading import Pixels, Reader
+from .sight import Seen, fall_behind, make_sight, rewind
+from .splice import filled, positions
 
 
 class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
@@ -52,11 +55,15 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
         self.towers = nn.ModuleList(towers)
         text_dim = self.decoder.get_input_embeddings().embedding_dim
         self.connector = build_connector(config, towers, text_dim)
+        media_dim = getattr(self.connector, "dim", text_dim)
+        build_injections(config, self.decoder, text_dim, media_dim)
+        self.injected = {injection["type"] for injection in config.injections or []}
         self.layout = layout_of(config)
         facts = config.layout or {}
         self.image_token_id: int | None = facts["image_token_id"]
         self.video_token_id: int | None = facts.get("video_token_id")
         self.embed_scale = float(facts["embed_scale"])
+        self.shares_positions = bool(facts.get("shared_positions"))
         # Each channel's share of the embedding one position back.
         self.previous_share = (
             nn.Parameter(torch.zeros(text_dim)) if facts["previous_token_mix"] else None
@@ -75,16 +82,23 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
     def get_output_embeddings(self) -> nn.Module:
         return cast("nn.Module", self.decoder.get_output_embeddings())
 
-    def encode_images(self, pixel_values: Tensor) -> Tensor:
-        """Turn views (view, 3, height, width) into embeddings (view, token, dim)."""
-        if self.connector is None:
+    def _reader(self) -> Reader:
+        if self.connector is None or self.layout is None:
             raise ValueError("This model has no tower: it cannot read pictures.")
-        features = [tower(pixel_values) for tower in self.towers]
-        return cast("Tensor", self.connector(features))
+        return Reader(
+            towers=list(self.towers),
+            connector=self.connector,
+            layout=self.layout,
+            newline=self.newline,
+        )
+
+    def encode_images(self, pixel_values: Pixels) -> Tensor:
+        """Turn views (view, 3, height, width) into embeddings (view, token, dim)."""
+        return self._reader().encode(pixel_values)
 
     def read_pictures(
         self,
-        pixel_values: Tensor,
+        pixel_values: Pixels,
         image_sizes: Tensor | Sequence[Size] | None = None,
         batch_num_images: Tensor | Sequence[int] | None = None,
     ) -> Tensor:
@@ -92,35 +106,12 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
 
         Args:
             pixel_values: Their views (view, 3, height, width), or those of each picture
-                (picture, view, 3, height, width), padded with empty ones.
+                (picture, view, 3, height, width), padded with empty ones; where towers read
+                pictures of different sizes, one tensor of pictures for each tower.
             image_sizes: Their heights and widths; needed where the layout depends on them.
             batch_num_images: How many pictures each conversation has; absent, each is on its own.
         """
-        layout = self.layout
-        if layout is None or (layout.mode != "anyres" and not (layout.newline or layout.unpad)):
-            return self.encode_images(pixel_values)
-        if image_sizes is None:
-            raise ValueError(f"A layout of mode {layout.mode!r} needs image_sizes, got none.")
-        sizes = [(int(height), int(width)) for height, width in image_sizes]
-        alone = [True] * len(sizes)
-        if batch_num_images is not None and not layout.tile_several:
-            alone = [number == 1 for number in map(int, batch_num_images) for _ in range(number)]
-        pairs = list(zip(sizes, alone, strict=True))
-        counts = [layout.views(size, alone=single) for size, single in pairs]
-        views = self.encode_images(split_views(pixel_values, counts)).split(counts)
-        return torch.cat(
-            [
-                pack(one, size, layout, self.newline, alone=single)
-                for one, (size, single) in zip(views, pairs, strict=True)
-            ]
-        )
-
-    def read_videos(self, pixel_values_videos: Tensor) -> Tensor:
-        """The embeddings of videos (video, frame, 3, height, width), one row per placeholder."""
-        frames = self.encode_images(pixel_values_videos.flatten(0, 1))
-        side = round(frames.shape[1] ** 0.5)
-        videos = frames.unflatten(0, pixel_values_videos.shape[:2])
-        return torch.cat([pack_video(video, side, self.newline) for video in videos])
+        return self._reader().see(pixel_values, image_sizes, batch_num_images).rows
 
     def embed(
         self,
@@ -130,8 +121,9 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
     ) -> Tensor:
         """Token embeddings (batch, position, dim), with features in place of the placeholders."""
         embeds: Tensor = self.get_input_embeddings()(input_ids) * self.embed_scale
-        embeds = _filled(embeds, input_ids, self.image_token_id, image_features, "image")
-        return _filled(embeds, input_ids, self.video_token_id, video_features, "video")
+        if self.layout is None or self.layout.splice:
+            embeds = filled(embeds, input_ids, self.image_token_id, image_features, "image")
+        return filled(embeds, input_ids, self.video_token_id, video_features, "video")
 
     def forward(
         self,
@@ -171,22 +163,29 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
             pixel_values_videos: Videos (video, frame, 3, height, width) in order.
             **kwargs: Handed to the decoder.
         """
+        seen = None
         if inputs_embeds is None:
             if input_ids is None:
                 raise ValueError("forward needs input_ids or inputs_embeds, got neither.")
-            if pixel_values is not None and image_features is None:
-                image_features = self.read_pictures(pixel_values, image_sizes, batch_num_images)
-            seen = None if pixel_values_videos is None else self.read_videos(pixel_values_videos)
-            inputs_embeds = self.embed(input_ids, image_features, seen)
+            seen = None if image_features is None else Seen(rows=image_features)
+            if pixel_values is not None and seen is None:
+                seen = self._reader().see(pixel_values, image_sizes, batch_num_images)
+            rows = None if seen is None else seen.rows
+            videos = (
+                None
+                if pixel_values_videos is None
+                else self._reader().see_videos(pixel_values_videos)
+            )
+            inputs_embeds = self.embed(input_ids, rows, videos)
         if use_cache is None:
             use_cache = not self.training and labels is None
         if use_cache and past_key_values is None:
             past_key_values = DynamicCache(config=self.config.get_text_config(decoder=True))
         past = past_key_values.get_seq_length() if past_key_values is not None else 0
         if position_ids is None:
-            position_ids = _positions(inputs_embeds, attention_mask, past)
+            position_ids = positions(inputs_embeds, attention_mask, past)
         if self.previous_share is not None:
-            before = self._embedding_before(inputs_embeds, past_key_values, past)
+            before = embedding_before(inputs_embeds, past_key_values, past)
             shifted = torch.cat([before, inputs_embeds[:, :-1]], dim=1)
             share = (position_ids != 0).unsqueeze(-1) * self.previous_share
             inputs_embeds = inputs_embeds + shifted * share.to(inputs_embeds.dtype)
@@ -195,6 +194,8 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
             "attention_mask": attention_mask,
             "position_ids": position_ids,
         }
+        if input_ids is not None and (self.injected or self.shares_positions):
+            context |= self._sight(input_ids == self.image_token_id, seen, past_key_values, context)
         if labelled_only and labels is not None:
             hidden = self.decoder.base_model(**context, use_cache=False).last_hidden_state
             return labelled_loss(hidden, labels, self.get_output_embeddings())
@@ -209,21 +210,21 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
             output.loss = next_token_loss(output.logits, labels, kwargs.get("num_items_in_batch"))
         return cast("CausalLMOutputWithPast", output)
 
-    @staticmethod
-    def _embedding_before(embeds: Tensor, cache: Cache | None, past: int) -> Tensor:
-        """The embedding in front of the first one here; the cache then remembers the last one."""
-        before = torch.zeros_like(embeds[:, :1])
-        if cache is None:
-            return before
-        if past:
-            length, before = getattr(cache, "previous_embedding", (None, before))
-            if length != past:
-                raise ValueError(
-                    f"The cache holds {past} tokens but remembers the embedding of token {length}."
-                    " Shorten a cache of this model with LMM.rewind, not with crop."
-                )
-        cache.previous_embedding = (past + embeds.shape[1], embeds[:, -1:])  # type: ignore[attr-defined]
-        return before
+    def _sight(
+        self, holes: Tensor, seen: Seen | None, cache: Cache | None, context: dict[str, Any]
+    ) -> dict[str, Any]:
+        """What the decoder gets besides: the sight of injected layers, shared positions."""
+        per_picture = 1 if self.layout is None else self.layout.view_tokens
+        extra: dict[str, Any] = {}
+        if self.injected:
+            extra["sight"] = make_sight(self.injected, holes, seen, per_picture, cache)
+        if self.shares_positions:
+            behind = fall_behind(holes, per_picture, cache)
+            extra["position_ids"] = context["position_ids"] - behind
+            if cache is None and context["attention_mask"] is None:
+                # Without a mask, equal positions would read as packed sequences.
+                extra["attention_mask"] = torch.ones_like(holes, dtype=torch.long)
+        return extra
 
     def rewind(self, cache: Cache, kept: Tensor) -> None:
         """Shorten a cache to the tokens ``kept`` (batch, position), its own first ones.
@@ -237,7 +238,9 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
             return
         cache.crop(-surplus)
         if self.previous_share is not None and kept.shape[1]:
-            cache.previous_embedding = (kept.shape[1], self.embed(kept[:, -1:]))  # type: ignore[attr-defined]
+            remember(cache, kept.shape[1], self.embed(kept[:, -1:]))
+        if self.layout is not None:
+            rewind(cache, kept == self.image_token_id, self.layout.view_tokens)
 
     def prepare_inputs_for_generation(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         inputs: dict[str, Any] = super().prepare_inputs_for_generation(*args, **kwargs)  # type: ignore[misc]
@@ -248,11 +251,7 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
     @staticmethod
     def _reorder_cache(cache: Cache, beams: torch.LongTensor) -> Cache:
         """Called by beam search, which would not know about the remembered embedding."""
-        cache.reorder_cache(beams)
-        if hasattr(cache, "previous_embedding"):
-            length, embedding = cache.previous_embedding
-            cache.previous_embedding = (length, embedding.index_select(0, beams))
-        return cache
+        return reorder(cache, beams)
 
     def _init_weights(self, module: nn.Module) -> None:
         if module is self:
@@ -264,34 +263,6 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
             nn.init.normal_(module.weight, std=module.in_features**-0.5)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-
-
-def _filled(
-    embeds: Tensor, input_ids: Tensor, token_id: int | None, features: Tensor | None, kind: str
-) -> Tensor:
-    """Embeddings with features (…, dim) in place of the placeholders of one kind, in order."""
-    if token_id is None:
-        return embeds
-    holes = input_ids == token_id  # (batch, position)
-    if not torch.compiler.is_compiling():
-        given = 0 if features is None else features.shape[:-1].numel()
-        if (wanted := int(holes.sum())) != given:
-            raise ValueError(
-                f"The prompt has {wanted} {kind} placeholder tokens but {given} {kind} features"
-                " came. Each picture needs as many placeholders as its layout counts."
-            )
-    if features is None:
-        return embeds
-    rows = features.to(embeds.device, embeds.dtype).reshape(-1, embeds.shape[-1])
-    return embeds.masked_scatter(holes.unsqueeze(-1), rows)
-
-
-def _positions(embeds: Tensor, attention_mask: Tensor | None, past: int) -> Tensor:
-    """Positions (batch, position) that count from each sequence's first real token."""
-    length = embeds.shape[1]
-    if attention_mask is not None and attention_mask.dim() == 2:
-        return (attention_mask.long().cumsum(-1) - 1).clamp(min=0)[:, -length:]
-    return torch.arange(past, past + length, device=embeds.device).unsqueeze(0)
 
 
 AutoConfig.register(LMMConfig.model_type, LMMConfig, exist_ok=True)

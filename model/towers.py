@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoConfig, AutoModel, Blip2VisionConfig, Blip2VisionModel, PreTrainedModel
 
+from . import vit  # noqa: F401 (registers its model with transformers)
+
 
 class Tower(nn.Module):
     """An HF vision encoder that hands on one row of features per token.
@@ -99,7 +101,9 @@ def tower_size(tower: dict[str, Any]) -> int:
 def tower_tokens(tower: dict[str, Any]) -> int:
     """How many features a tower gives of one view, from its part of the config."""
     whole = tower.get("select_feature") == "full"
-    extra = 0 if tower["vision"]["model_type"] == "siglip_vision_model" else 1
+    vision = tower["vision"]
+    without = vision["model_type"] == "siglip_vision_model" or vision.get("class_token") is False
+    extra = 0 if without else 1
     return tower_side(tower) ** 2 + whole * extra
 
 
