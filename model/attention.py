@@ -21,7 +21,9 @@ def attend(
         heads: How many heads share the width.
         mask: True where a query may read a key (batch, query, key); each query reads at least one.
     """
-    split = [one.unflatten(-1, (heads, -1)).transpose(1, 2) for one in (queries, keys, values)]
+    query, key, value = (
+        one.reshape(*one.shape[:-1], heads, -1).transpose(1, 2) for one in (queries, keys, values)
+    )
     shared = None if mask is None else mask.unsqueeze(1)
-    read = functional.scaled_dot_product_attention(*split, attn_mask=shared)
+    read = functional.scaled_dot_product_attention(query, key, value, attn_mask=shared)
     return read.transpose(1, 2).flatten(2)

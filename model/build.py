@@ -23,7 +23,8 @@ def build_connector(config: LMMConfig, towers: Sequence[Tower], text_dim: int) -
     if not towers:
         return None
     dims = [tower.dim for tower in towers]
-    return CONNECTORS[kind](vision_dims=dims, text_dim=text_dim, **options)
+    connector: nn.Module = CONNECTORS[kind](vision_dims=dims, text_dim=text_dim, **options)
+    return connector
 
 
 def build_injections(config: LMMConfig, decoder: nn.Module, dim: int, media_dim: int) -> None:
@@ -38,7 +39,7 @@ def layout_of(config: LMMConfig) -> Layout | None:
     first = config.towers[0]
     kind, options = _connector(config)
     side = tower_side(first)
-    tokens: int = CONNECTORS[kind].count(tower_tokens(first), **options)  # type: ignore[operator]
+    tokens: int = CONNECTORS[kind].count(tower_tokens(first), **options)
     known = {"tile": tower_size(first), "side": side, "tokens": tokens}
     if tokens == side**2:
         del known["tokens"]

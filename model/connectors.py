@@ -1,7 +1,7 @@
 """Bridges from towers' features to the decoder's embeddings, by their exact names."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,19 +12,6 @@ from .perceiver import PerceiverConnector
 from .qformer import QFormerConnector
 from .resampler import QwenResampler
 from .sva import SVAConnector
-
-
-class Connector(Protocol):
-    """What `CONNECTORS` holds: a module of these arguments and whatever options it names."""
-
-    def __init__(self, *, vision_dims: Sequence[int], text_dim: int) -> None: ...
-
-    @staticmethod
-    def count(tokens: int) -> int:
-        """How many tokens it makes of one view's features, given its options."""
-
-    def __call__(self, features: Sequence[Tensor]) -> Tensor:
-        """Tokens (view, token, text_dim) of every tower's features (view, feature, dim)."""
 
 
 class MLPConnector(nn.Module):
@@ -78,7 +65,7 @@ class ConcatConnector(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         joined = torch.cat(list(features), dim=-1)
-        grouped = joined.unflatten(1, (-1, self.group)).flatten(2)
+        grouped = joined.reshape(len(joined), -1, self.group * joined.shape[-1])
         tokens: Tensor = self.projection(grouped)
         return tokens
 
@@ -115,7 +102,10 @@ class GLUConnector(nn.Module):
         return torch.cat([ends[0], hidden, ends[1]], dim=1)
 
 
-CONNECTORS: dict[str, type[nn.Module]] = {
+# Modules that take ``vision_dims`` (the towers' widths), ``text_dim`` and their own options, and
+# make tokens (view, token, dim) of every tower's features (view, feature, dim). Their static
+# ``count`` says how many tokens they make of one view's features, given the same options.
+CONNECTORS: dict[str, Any] = {
     "concat": ConcatConnector,
     "glu": GLUConnector,
     "mlp": MLPConnector,

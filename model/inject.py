@@ -4,7 +4,7 @@ A layer keeps its weights and their names and gains some; gradient checkpointing
 `generate` work as before. What such a layer reads comes to it as the keyword ``sight``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -158,7 +158,7 @@ def add_deep_sva(
         _subclass(layers[at], DeepSVA)
 
 
-INJECTIONS = {
+INJECTIONS: dict[str, Callable[..., None]] = {
     "cross_gate": add_cross_gates,
     "deep_sva": add_deep_sva,
     "visual_expert": add_visual_experts,

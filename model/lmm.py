@@ -195,7 +195,7 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
             "position_ids": position_ids,
         }
         if input_ids is not None and (self.injected or self.shares_positions):
-            context |= self._sight(input_ids == self.image_token_id, seen, past_key_values, context)
+            context |= self._sight(self._holes(input_ids), seen, past_key_values, context)
         if labelled_only and labels is not None:
             hidden = self.decoder.base_model(**context, use_cache=False).last_hidden_state
             return labelled_loss(hidden, labels, self.get_output_embeddings())
@@ -209,6 +209,10 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
         if labels is not None:
             output.loss = next_token_loss(output.logits, labels, kwargs.get("num_items_in_batch"))
         return cast("CausalLMOutputWithPast", output)
+
+    def _holes(self, input_ids: Tensor) -> Tensor:
+        """Where pictures stand (batch, position)."""
+        return torch.eq(input_ids, -1 if self.image_token_id is None else self.image_token_id)
 
     def _sight(
         self, holes: Tensor, seen: Seen | None, cache: Cache | None, context: dict[str, Any]
@@ -240,7 +244,7 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
         if self.previous_share is not None and kept.shape[1]:
             remember(cache, kept.shape[1], self.embed(kept[:, -1:]))
         if self.layout is not None:
-            rewind(cache, kept == self.image_token_id, self.layout.view_tokens)
+            rewind(cache, self._holes(kept), self.layout.view_tokens)
 
     def prepare_inputs_for_generation(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         inputs: dict[str, Any] = super().prepare_inputs_for_generation(*args, **kwargs)  # type: ignore[misc]

@@ -77,8 +77,8 @@ def _rows(grid: Tensor, size: Size, layout: Layout, end: Tensor) -> Tensor:
 
 def pack_video(frames: Tensor, side: int, newline: Tensor | None) -> Tensor:
     """The tokens (token, dim) of a video: frames (frame, token, dim) at half their side, an end."""
-    grid = frames.transpose(1, 2).unflatten(2, (side, side))  # (frame, dim, row, column)
+    grid = frames.transpose(1, 2).reshape(len(frames), -1, side, side)  # (frame, dim, row, column)
     half = math.ceil(side / 2)
-    small = functional.interpolate(grid.contiguous(), (half, half), mode="bilinear")
+    small = functional.interpolate(grid, (half, half), mode="bilinear")
     tokens = small.flatten(2).transpose(1, 2).flatten(0, 1)
     return tokens if newline is None else torch.cat([tokens, newline[None].to(tokens)])

@@ -57,8 +57,10 @@ class PerceiverConnector(nn.Module):
         latents = self.latents.expand(len(seen), -1, -1)
         for layer in self.layers:
             latents = layer(latents, seen)
-        latents = self.norm(latents)
-        return latents if self.projection is None else self.projection(latents)
+        tokens: Tensor = self.norm(latents)
+        if self.projection is not None:
+            tokens = self.projection(tokens)
+        return tokens
 
 
 class PerceiverLayer(nn.Module):

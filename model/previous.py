@@ -28,7 +28,7 @@ def remember(cache: Any, length: int, embedding: Tensor) -> None:
     cache.previous_embedding = (length, embedding)
 
 
-def reorder(cache: Any, beams: torch.LongTensor) -> Any:
+def reorder(cache: Cache, beams: torch.LongTensor) -> Cache:
     """Let a cache hold other beams, with their embeddings."""
     cache.reorder_cache(beams)
     if hasattr(cache, "previous_embedding"):

@@ -29,7 +29,7 @@ class QFormerConnector(nn.Module):
         super().__init__()
         config = Blip2QFormerConfig(**{**(qformer or {}), "encoder_hidden_size": sum(vision_dims)})
         self.query_tokens = nn.Parameter(torch.zeros(1, queries, config.hidden_size))
-        self.qformer = Blip2QFormerModel(config)  # type: ignore[no-untyped-call]
+        self.qformer = Blip2QFormerModel(config)
         self.projection = nn.Linear(config.hidden_size, text_dim)
 
     @staticmethod

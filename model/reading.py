@@ -57,7 +57,7 @@ class Reader:
         counts = [
             layout.views(size, alone=single) for size, single in zip(sizes, alone, strict=True)
         ]
-        views = self.encode(split_views(pixel_values, counts)).split(counts)
+        views = torch.split(self.encode(split_views(pixel_values, counts)), counts)
         packed = [
             pack(one, size, layout, self.newline, alone=single)
             for one, size, single in zip(views, sizes, alone, strict=True)
@@ -79,5 +79,5 @@ class Reader:
     def see_videos(self, pixel_values_videos: Tensor) -> Tensor:
         """Videos (video, frame, 3, height, width), one row per placeholder."""
         frames = self.encode(pixel_values_videos.flatten(0, 1))
-        videos = frames.unflatten(0, pixel_values_videos.shape[:2])
+        videos = torch.split(frames, pixel_values_videos.shape[1])
         return torch.cat([pack_video(one, self.layout.side, self.newline) for one in videos])

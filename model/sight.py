@@ -97,7 +97,7 @@ def media_of(features: Tensor, holes: Tensor) -> tuple[Tensor, Tensor]:
             f"The prompt has {sum(counts)} image placeholder tokens but {len(features)} image"
             " features came. Each picture needs one placeholder here."
         )
-    rows = torch.nn.utils.rnn.pad_sequence(list(features.split(counts)), batch_first=True)
+    rows = torch.nn.utils.rnn.pad_sequence(list(torch.split(features, counts)), batch_first=True)
     return rows, holes.cumsum(-1) - 1
 
 
@@ -130,9 +130,9 @@ def _recalled(cache: Any, holes: Tensor) -> tuple[Tensor | None, Tensor | None]:
             "New pictures came after the first call: a decoder with gates reads all pictures of"
             " a conversation in one. Begin with an empty cache."
         )
-    media, counts = getattr(cache, "media", (None, None))
-    if media is None:
+    if not hasattr(cache, "media"):
         return None, None
+    media, counts = cache.media
     return media, (counts - 1).unsqueeze(-1).expand(holes.shape)
 
 

@@ -7,6 +7,7 @@ r_i = s_i / q, so that a query's window holds r_i * r_i features of tower i (Ton
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isqrt
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -145,7 +146,7 @@ class SVAConnector(nn.Module):
             self.queries, self.samplers, groups, self.query_sides, strict=True
         ):
             queries = query.expand(pictures * side**2, -1)
-            for layer in layers:
+            for layer in cast("nn.ModuleList", layers):
                 queries = layer(queries, windows)
             square = queries.view(pictures, side, side, -1).permute(0, 3, 1, 2)
             if side != last:
@@ -177,8 +178,8 @@ class SVALayer(nn.Module):
         self.to_q = _normed(hidden)
         self.to_k = nn.ModuleList(_normed(hidden) for _ in windows)
         self.to_v = nn.ModuleList(_normed(hidden) for _ in windows)
-        self.places = nn.ParameterList(
-            torch.randn(side**2, hidden) if side > 1 else torch.zeros(0, hidden) for side in windows
+        self.places = nn.ParameterDict(
+            {str(at): torch.randn(r**2, hidden) for at, r in enumerate(windows) if r > 1}
         )
         self.to_out = nn.Linear(hidden, hidden, bias=False)
         self.norm = nn.LayerNorm(hidden)
@@ -192,8 +193,8 @@ class SVALayer(nn.Module):
         """Queries (query, query_dim) after reading their windows."""
         asked = self.proj_in(torch.cat([queries, self.proj_context(windows.context)], dim=-1))
         placed = [
-            one + place if len(place) else one
-            for one, place in zip(windows.features, self.places, strict=True)
+            one + self.places[str(at)] if str(at) in self.places else one
+            for at, one in enumerate(windows.features)
         ]
         keys = torch.cat([to(one) for to, one in zip(self.to_k, placed, strict=True)], dim=1)
         values = torch.cat([to(one) for to, one in zip(self.to_v, placed, strict=True)], dim=1)

@@ -61,7 +61,7 @@ class Tower(nn.Module):
             features = features[:, features.shape[1] - patches :]
         if self.grid is not None and self.grid**2 != features.shape[1]:
             side = round(features.shape[1] ** 0.5)
-            square = features.transpose(1, 2).unflatten(2, (side, side))
+            square = features.transpose(1, 2).reshape(len(features), -1, side, side)
             features = _resized(square, self.grid).flatten(2).transpose(1, 2)
         return features
 
@@ -109,7 +109,7 @@ def tower_tokens(tower: dict[str, Any]) -> int:
 
 def _encoder(config: Any) -> PreTrainedModel:
     if isinstance(config, Blip2VisionConfig):  # which AutoModel does not know
-        return Blip2VisionModel(config)  # type: ignore[no-untyped-call]
+        return Blip2VisionModel(config)
     encoder: PreTrainedModel = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
     return encoder
 

@@ -50,7 +50,7 @@ class ViTConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
     position_side: int | None = None
 
 
-class Block(GradientCheckpointingLayer):
+class Block(GradientCheckpointingLayer):  # type: ignore[no-untyped-call]
     """Attention and MLP, each with its residual and norm."""
 
     def __init__(self, config: ViTConfig) -> None:
@@ -71,10 +71,11 @@ class Block(GradientCheckpointingLayer):
     def forward(self, states: Tensor) -> Tensor:
         if self.post_norm:
             states = states + self.norm1(self._attention(states))
-            return states + self.norm2(self.mlp(states))
-        states = states + self._attention(self.norm1(states))
-        out: Tensor = states + self.mlp(self.norm2(states))
-        return out
+            states = states + self.norm2(self.mlp(states))
+        else:
+            states = states + self._attention(self.norm1(states))
+            states = states + self.mlp(self.norm2(states))
+        return states
 
     def _attention(self, states: Tensor) -> Tensor:
         queries, keys, values = self.qkv(states).chunk(3, dim=-1)

@@ -216,7 +216,7 @@ def by_hand(connector, features, shown):
                 for tower, place, within in valid:
                     row_ = own[tower][place]
                     if tower == 1:
-                        row_ = row_ + layer.places[1][within]
+                        row_ = row_ + layer.places["1"][within]
                     keys.append(layer.to_k[tower](row_))
                     values.append(layer.to_v[tower](row_))
                 heard = attention(layer.to_q(asked)[None], keys, torch.stack(values), heads=2)[0]

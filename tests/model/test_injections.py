@@ -108,6 +108,7 @@ def gradients(model, inputs):
     return {name: weight.grad.clone() for name, weight in model.decoder.named_parameters()}
 
 
+@pytest.mark.filterwarnings("ignore:.gradient_checkpointing:FutureWarning")
 def test_gradients_are_the_same_with_checkpointing_and_reach_every_layer(model):
     inputs = ask(model)
     model.train()
@@ -121,7 +122,6 @@ def test_gradients_are_the_same_with_checkpointing_and_reach_every_layer(model):
     for name, gradient in plain.items():
         close(again[name], gradient)
     new = [n for n in plain if any(w in n for w in ("cross_gate", "sampler", ".vision."))]
-    new = [name for name in new if plain[name].numel()]
     assert new
     assert all(plain[name].abs().sum() for name in new)
 
