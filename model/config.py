@@ -6,17 +6,20 @@ from transformers import AutoConfig, PretrainedConfig
 
 
 class LMMConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
-    """Towers, connector, decoder and layout of one LMM.
+    """Towers, connector, decoder and layout of one LMM; `docs/models.md` shows whole ones.
 
     Args:
-        towers: One dict per picture encoder: ``vision`` (an HF vision config with its
-            ``model_type``), ``select_layer`` ("last" for the normed output, or an index into the
-            hidden states), ``select_feature`` ("patch" drops the class token, "full" keeps it).
-        connector: ``type`` ("mlp"), ``depth``, ``activation``.
+        towers: One dict per picture encoder, the options of `towers.Tower`: ``vision`` (an HF
+            vision config with its ``model_type``), ``select_layer`` ("last" for the normed output,
+            or an index into the hidden states), ``select_feature`` ("patch" drops the class token,
+            "full" keeps it), ``grid``, ``size``.
+        connector: ``type`` (a name in `connectors.CONNECTORS`) and that connector's options.
         text_config: The HF config of the decoder, as a dict with its ``model_type``.
-        layout: ``image_token_id``; ``embed_scale`` multiplies the token embeddings;
-            ``previous_token_mix`` adds a learned share of the previous position's embedding.
-        injections: Layers that see pictures inside the decoder; none in this family.
+        layout: ``image_token_id`` and ``video_token_id``, the placeholders; ``embed_scale``
+            multiplies the token embeddings; ``previous_token_mix`` adds a learned share of the
+            previous position's embedding; and the fields of `layout.Layout`, of which those that
+            follow from the towers and the connector may be left out.
+        injections: One dict per kind of layer that sees pictures inside the decoder.
     """
 
     model_type = "llava_plus_lmm"
@@ -34,7 +37,9 @@ class LMMConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         text = self.text_config if self.text_config is not None else {"model_type": "qwen3"}
         self.text_config = AutoConfig.for_model(**text) if isinstance(text, dict) else text
         self.towers = list(self.towers or [])
-        self.connector = {"type": "mlp", "depth": 2, "activation": "gelu", **(self.connector or {})}
+        mlp = {"type": "mlp", "depth": 2, "activation": "gelu"}
+        given = self.connector or {}
+        self.connector = {**mlp, **given} if given.get("type", "mlp") == "mlp" else dict(given)
         defaults = {"image_token_id": None, "embed_scale": 1.0, "previous_token_mix": False}
         self.layout = {**defaults, **(self.layout or {})}
         self.injections = list(self.injections or [])

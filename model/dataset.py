@@ -15,7 +15,8 @@ from safetensors.numpy import load_file, save_file
 from llava_plus.errors import SetupError
 from llava_plus.messages import Conversation, ImagePart, Message, TextPart
 
-from .processing import LMMProcessor, squared
+from .pictures import squared
+from .processing import LMMProcessor
 
 LINES, PIXELS = "conversations.jsonl", "images.safetensors"
 

@@ -1,10 +1,10 @@
 """The LMM: picture towers, a connector and a decoder, put together from an `LMMConfig`."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -16,18 +16,24 @@ from transformers import (
 from transformers.cache_utils import Cache
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
+from .build import build_connector, build_injections, build_towers, layout_of
 from .config import LMMConfig
-from .connectors import CONNECTORS
-from .towers import Tower
+from .layout import Size
+from .losses import labelled_loss, next_token_loss
+from .previous import embedding_before, remember, reorder
+from .reading import Pixels, Reader
+from .sight import Seen, fall_behind, make_sight, rewind
+from .splice import filled, positions
 
 
 class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
     """A decoder that reads pictures where its prompt holds image placeholders.
 
-    Every picture takes as many placeholder tokens (``layout["image_token_id"]``) as its tower gives
-    features; features replace them in order.
+    Every picture takes as many placeholder tokens (``layout["image_token_id"]``) as its layout
+    counts; what the towers, the connector and the layout make of it replaces them in order.
 
-    Not covered: static caches, and assisted decoding when ``previous_token_mix`` is on.
+    Not covered: decoders with an encoder of their own (T5), static caches, and assisted decoding
+    when ``previous_token_mix`` is on.
     """
 
     config: LMMConfig
@@ -45,25 +51,26 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
         self.decoder = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
             config.text_config
         )
-        self.towers = nn.ModuleList(Tower(**tower) for tower in config.towers or [])
+        towers = build_towers(config)
+        self.towers = nn.ModuleList(towers)
         text_dim = self.decoder.get_input_embeddings().embedding_dim
-        options = dict(config.connector or {})
-        kind = options.pop("type")
-        if kind not in CONNECTORS:
-            raise ValueError(f"No connector {kind!r}. Known: {', '.join(sorted(CONNECTORS))}.")
-        vision_dim = sum(cast("Tower", tower).dim for tower in self.towers)
-        self.connector = (
-            CONNECTORS[kind](vision_dim=vision_dim, text_dim=text_dim, **options)
-            if len(self.towers)
-            else None
-        )
-        layout = config.layout or {}
-        self.image_token_id: int | None = layout["image_token_id"]
-        self.embed_scale = float(layout["embed_scale"])
+        self.connector = build_connector(config, towers, text_dim)
+        media_dim = getattr(self.connector, "dim", text_dim)
+        build_injections(config, self.decoder, text_dim, media_dim)
+        self.injected = {injection["type"] for injection in config.injections or []}
+        self.layout = layout_of(config)
+        facts = config.layout or {}
+        self.image_token_id: int | None = facts["image_token_id"]
+        self.video_token_id: int | None = facts.get("video_token_id")
+        self.embed_scale = float(facts["embed_scale"])
+        self.shares_positions = bool(facts.get("shared_positions"))
         # Each channel's share of the embedding one position back.
         self.previous_share = (
-            nn.Parameter(torch.zeros(text_dim)) if layout["previous_token_mix"] else None
+            nn.Parameter(torch.zeros(text_dim)) if facts["previous_token_mix"] else None
         )
+        # The token that ends rows of a picture.
+        ends = self.layout is not None and self.layout.newline
+        self.newline = nn.Parameter(torch.randn(text_dim) * text_dim**-0.5) if ends else None
         self.post_init()  # type: ignore[no-untyped-call]
 
     def get_input_embeddings(self) -> nn.Module:
@@ -75,25 +82,48 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
     def get_output_embeddings(self) -> nn.Module:
         return cast("nn.Module", self.decoder.get_output_embeddings())
 
-    def encode_images(self, pixel_values: Tensor) -> Tensor:
-        """Turn pictures (image, 3, height, width) into embeddings (image, token, dim)."""
-        if self.connector is None:
+    def _reader(self) -> Reader:
+        if self.connector is None or self.layout is None:
             raise ValueError("This model has no tower: it cannot read pictures.")
-        features = [tower(pixel_values) for tower in self.towers]
-        return cast("Tensor", self.connector(torch.cat(features, dim=-1)))
+        return Reader(
+            towers=list(self.towers),
+            connector=self.connector,
+            layout=self.layout,
+            newline=self.newline,
+        )
 
-    def embed(self, input_ids: Tensor, image_features: Tensor | None = None) -> Tensor:
+    def encode_images(self, pixel_values: Pixels) -> Tensor:
+        """Turn views (view, 3, height, width) into embeddings (view, token, dim)."""
+        return self._reader().encode(pixel_values)
+
+    def read_pictures(
+        self,
+        pixel_values: Pixels,
+        image_sizes: Tensor | Sequence[Size] | None = None,
+        batch_num_images: Tensor | Sequence[int] | None = None,
+    ) -> Tensor:
+        """The embeddings of pictures in order, one row (dim) per placeholder.
+
+        Args:
+            pixel_values: Their views (view, 3, height, width), or those of each picture
+                (picture, view, 3, height, width), padded with empty ones; where towers read
+                pictures of different sizes, one tensor of pictures for each tower.
+            image_sizes: Their heights and widths; needed where the layout depends on them.
+            batch_num_images: How many pictures each conversation has; absent, each is on its own.
+        """
+        return self._reader().see(pixel_values, image_sizes, batch_num_images).rows
+
+    def embed(
+        self,
+        input_ids: Tensor,
+        image_features: Tensor | None = None,
+        video_features: Tensor | None = None,
+    ) -> Tensor:
         """Token embeddings (batch, position, dim), with features in place of the placeholders."""
         embeds: Tensor = self.get_input_embeddings()(input_ids) * self.embed_scale
-        if self.image_token_id is None:
-            return embeds
-        holes = input_ids == self.image_token_id  # (batch, position)
-        if not torch.compiler.is_compiling():
-            _check_placeholders(int(holes.sum()), image_features)
-        if image_features is None:
-            return embeds
-        features = image_features.to(embeds.device, embeds.dtype).reshape(-1, embeds.shape[-1])
-        return embeds.masked_scatter(holes.unsqueeze(-1), features)
+        if self.layout is None or self.layout.splice:
+            embeds = filled(embeds, input_ids, self.image_token_id, image_features, "image")
+        return filled(embeds, input_ids, self.video_token_id, video_features, "video")
 
     def forward(
         self,
@@ -108,14 +138,17 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
         use_cache: bool | None = None,
         logits_to_keep: int | Tensor = 0,
         labelled_only: bool = False,
+        image_sizes: Tensor | None = None,
+        batch_num_images: Tensor | None = None,
+        pixel_values_videos: Tensor | None = None,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
         """Logits of the next token, and the loss where labels are given.
 
         Args:
             input_ids: Tokens (batch, position) with one placeholder per picture token.
-            pixel_values: The pictures (image, 3, height, width) of the whole batch in order.
-            image_features: What `encode_images` gave for them, instead of ``pixel_values``.
+            pixel_values: The pictures of the whole batch in order, as `read_pictures` takes them.
+            image_features: What it gave for them, instead of ``pixel_values``.
             attention_mask: 1 for tokens, 0 for padding (batch, position), as in transformers.
             position_ids: Counts from 0 in each sequence; starting again at 0 packs sequences.
             inputs_embeds: Embeddings instead of ``input_ids``, before the previous-token mix.
@@ -125,74 +158,77 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
             logits_to_keep: How many last positions get logits (0: all), or which positions.
             labelled_only: Give the loss alone, from the positions that have a label; for decoders
                 whose logits are the plain product with the output embeddings.
+            image_sizes: Heights and widths (image, 2) of the pictures, as they came.
+            batch_num_images: How many pictures each conversation has; absent, each is on its own.
+            pixel_values_videos: Videos (video, frame, 3, height, width) in order.
             **kwargs: Handed to the decoder.
         """
-        if pixel_values is not None and image_features is None:
-            image_features = self.encode_images(pixel_values)
+        seen = None
         if inputs_embeds is None:
             if input_ids is None:
                 raise ValueError("forward needs input_ids or inputs_embeds, got neither.")
-            inputs_embeds = self.embed(input_ids, image_features)
+            seen = None if image_features is None else Seen(rows=image_features)
+            if pixel_values is not None and seen is None:
+                seen = self._reader().see(pixel_values, image_sizes, batch_num_images)
+            rows = None if seen is None else seen.rows
+            videos = (
+                None
+                if pixel_values_videos is None
+                else self._reader().see_videos(pixel_values_videos)
+            )
+            inputs_embeds = self.embed(input_ids, rows, videos)
         if use_cache is None:
             use_cache = not self.training and labels is None
         if use_cache and past_key_values is None:
             past_key_values = DynamicCache(config=self.config.get_text_config(decoder=True))
         past = past_key_values.get_seq_length() if past_key_values is not None else 0
         if position_ids is None:
-            position_ids = _positions(inputs_embeds, attention_mask, past)
+            position_ids = positions(inputs_embeds, attention_mask, past)
         if self.previous_share is not None:
-            before = self._embedding_before(inputs_embeds, past_key_values, past)
+            before = embedding_before(inputs_embeds, past_key_values, past)
             shifted = torch.cat([before, inputs_embeds[:, :-1]], dim=1)
             share = (position_ids != 0).unsqueeze(-1) * self.previous_share
             inputs_embeds = inputs_embeds + shifted * share.to(inputs_embeds.dtype)
+        context = {
+            "inputs_embeds": inputs_embeds,
+            "attention_mask": attention_mask,
+            "position_ids": position_ids,
+        }
+        if input_ids is not None and (self.injected or self.shares_positions):
+            context |= self._sight(self._holes(input_ids), seen, past_key_values, context)
         if labelled_only and labels is not None:
-            return self._labelled_loss(inputs_embeds, labels, attention_mask, position_ids)
+            hidden = self.decoder.base_model(**context, use_cache=False).last_hidden_state
+            return labelled_loss(hidden, labels, self.get_output_embeddings())
         output = self.decoder(
-            inputs_embeds=inputs_embeds,
-            attention_mask=attention_mask,
-            position_ids=position_ids,
+            **context,
             past_key_values=past_key_values,
             use_cache=use_cache,
             logits_to_keep=logits_to_keep,
             **kwargs,
         )
         if labels is not None:
-            output.loss = _next_token_loss(output.logits, labels, kwargs.get("num_items_in_batch"))
+            output.loss = next_token_loss(output.logits, labels, kwargs.get("num_items_in_batch"))
         return cast("CausalLMOutputWithPast", output)
 
-    def _labelled_loss(
-        self,
-        inputs_embeds: Tensor,
-        labels: Tensor,
-        attention_mask: Tensor | None,
-        position_ids: Tensor,
-    ) -> CausalLMOutputWithPast:
-        hidden = self.decoder.base_model(
-            inputs_embeds=inputs_embeds,
-            attention_mask=attention_mask,
-            position_ids=position_ids,
-            use_cache=False,
-        ).last_hidden_state  # (batch, position, dim)
-        kept = labels[:, 1:] != -100
-        logits = self.get_output_embeddings()(hidden[:, :-1][kept])  # (label, vocabulary)
-        loss = functional.cross_entropy(logits.float(), labels[:, 1:][kept])
-        return CausalLMOutputWithPast(loss=cast("torch.FloatTensor", loss))
+    def _holes(self, input_ids: Tensor) -> Tensor:
+        """Where pictures stand (batch, position)."""
+        return torch.eq(input_ids, -1 if self.image_token_id is None else self.image_token_id)
 
-    @staticmethod
-    def _embedding_before(embeds: Tensor, cache: Cache | None, past: int) -> Tensor:
-        """The embedding in front of the first one here; the cache then remembers the last one."""
-        before = torch.zeros_like(embeds[:, :1])
-        if cache is None:
-            return before
-        if past:
-            length, before = getattr(cache, "previous_embedding", (None, before))
-            if length != past:
-                raise ValueError(
-                    f"The cache holds {past} tokens but remembers the embedding of token {length}."
-                    " Shorten a cache of this model with LMM.rewind, not with crop."
-                )
-        cache.previous_embedding = (past + embeds.shape[1], embeds[:, -1:])  # type: ignore[attr-defined]
-        return before
+    def _sight(
+        self, holes: Tensor, seen: Seen | None, cache: Cache | None, context: dict[str, Any]
+    ) -> dict[str, Any]:
+        """What the decoder gets besides: the sight of injected layers, shared positions."""
+        per_picture = 1 if self.layout is None else self.layout.view_tokens
+        extra: dict[str, Any] = {}
+        if self.injected:
+            extra["sight"] = make_sight(self.injected, holes, seen, per_picture, cache)
+        if self.shares_positions:
+            behind = fall_behind(holes, per_picture, cache)
+            extra["position_ids"] = context["position_ids"] - behind
+            if cache is None and context["attention_mask"] is None:
+                # Without a mask, equal positions would read as packed sequences.
+                extra["attention_mask"] = torch.ones_like(holes, dtype=torch.long)
+        return extra
 
     def rewind(self, cache: Cache, kept: Tensor) -> None:
         """Shorten a cache to the tokens ``kept`` (batch, position), its own first ones.
@@ -206,7 +242,9 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
             return
         cache.crop(-surplus)
         if self.previous_share is not None and kept.shape[1]:
-            cache.previous_embedding = (kept.shape[1], self.embed(kept[:, -1:]))  # type: ignore[attr-defined]
+            remember(cache, kept.shape[1], self.embed(kept[:, -1:]))
+        if self.layout is not None:
+            rewind(cache, self._holes(kept), self.layout.view_tokens)
 
     def prepare_inputs_for_generation(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         inputs: dict[str, Any] = super().prepare_inputs_for_generation(*args, **kwargs)  # type: ignore[misc]
@@ -217,45 +255,18 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
     @staticmethod
     def _reorder_cache(cache: Cache, beams: torch.LongTensor) -> Cache:
         """Called by beam search, which would not know about the remembered embedding."""
-        cache.reorder_cache(beams)
-        if hasattr(cache, "previous_embedding"):
-            length, embedding = cache.previous_embedding
-            cache.previous_embedding = (length, embedding.index_select(0, beams))
-        return cache
+        return reorder(cache, beams)
 
     def _init_weights(self, module: nn.Module) -> None:
-        if module is self and self.previous_share is not None:
-            nn.init.constant_(self.previous_share, 0.5)
+        if module is self:
+            if self.previous_share is not None:
+                nn.init.constant_(self.previous_share, 0.5)
+            if self.newline is not None:
+                nn.init.normal_(self.newline, std=len(self.newline) ** -0.5)
         elif isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=module.in_features**-0.5)
-            nn.init.zeros_(module.bias)
-
-
-def _check_placeholders(holes: int, image_features: Tensor | None) -> None:
-    given = 0 if image_features is None else image_features.shape[:-1].numel()
-    if holes != given:
-        raise ValueError(
-            f"The prompt has {holes} image placeholder tokens but {given} image features came."
-            " Each picture needs as many placeholders as its tower gives tokens."
-        )
-
-
-def _positions(embeds: Tensor, attention_mask: Tensor | None, past: int) -> Tensor:
-    """Positions (batch, position) that count from each sequence's first real token."""
-    length = embeds.shape[1]
-    if attention_mask is not None and attention_mask.dim() == 2:
-        return (attention_mask.long().cumsum(-1) - 1).clamp(min=0)[:, -length:]
-    return torch.arange(past, past + length, device=embeds.device).unsqueeze(0)
-
-
-def _next_token_loss(logits: Tensor, labels: Tensor, items: Tensor | int | None) -> Tensor:
-    """Cross-entropy of each next token; its mean, or its sum over ``items`` as Trainer counts."""
-    kept = labels[:, -logits.shape[1] :][:, 1:].to(logits.device)
-    flat = logits[:, :-1].flatten(0, 1).float()
-    if items is None:
-        return functional.cross_entropy(flat, kept.flatten(), ignore_index=-100)
-    total = functional.cross_entropy(flat, kept.flatten(), ignore_index=-100, reduction="sum")
-    return total / items
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
 
 
 AutoConfig.register(LMMConfig.model_type, LMMConfig, exist_ok=True)

@@ -1,8 +1,13 @@
 """Configurations by name."""
 
+from collections.abc import Callable
+from copy import deepcopy
+from functools import partial
 from typing import Any
 
 from .config import LMMConfig
+from .tiny import tiny
+from .zoo import SYSTEMS
 
 
 def nano_config(vocab_size: int = 4096, *, image_token_id: int = 0) -> LMMConfig:
@@ -66,4 +71,32 @@ def _small_config(
     )
 
 
-PRESETS = {"nano": nano_config, "tiny": tiny_config}
+def system_config(
+    name: str,
+    vocab_size: int | None = None,
+    *,
+    image_token_id: int = 0,
+    video_token_id: int | None = None,
+) -> LMMConfig:
+    """A system of the lineage by its name in `zoo.SYSTEMS`; "NAME-tiny" is its tiny form.
+
+    Args:
+        name: Such as "llava-1.5-7b" or "llava-1.5-7b-tiny".
+        vocab_size: The tokenizer's; the released checkpoint's if absent.
+        image_token_id: The placeholder of pictures in that vocabulary.
+        video_token_id: The placeholder of videos, if the model reads any.
+    """
+    real = SYSTEMS[name.removesuffix("-tiny")]
+    system = tiny(real) if name.endswith("-tiny") else deepcopy(real)
+    if vocab_size is not None:
+        system["text_config"]["vocab_size"] = vocab_size
+    tokens = {"image_token_id": image_token_id, "video_token_id": video_token_id}
+    return LMMConfig(**system | {"layout": system["layout"] | tokens})
+
+
+PRESETS: dict[str, Callable[..., LMMConfig]] = {
+    "nano": nano_config,
+    "tiny": tiny_config,
+    **{name: partial(system_config, name) for name in SYSTEMS},
+    **{f"{name}-tiny": partial(system_config, f"{name}-tiny") for name in SYSTEMS},
+}

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from llava_plus.errors import SetupError
 from llava_plus.messages import Conversation, ImagePart
 
+from .layout import Layout
+from .pictures import squared, views_of
 from .templates import TEMPLATES, Segment
 
 Pixels = NDArray[np.float32]
@@ -34,6 +35,8 @@ class LMMProcessor:
         tokens_per_image: How many placeholders a picture takes.
         template: The template's name.
         skills: Names of the built-in skills that the model was trained on; none for all of them.
+        layout: How pictures become views and tokens, instead of ``image_size`` and
+            ``tokens_per_image``; `LMM.layout` of the model.
     """
 
     def __init__(
@@ -46,14 +49,16 @@ class LMMProcessor:
         tokens_per_image: int = 4,
         template: str = "nano",
         skills: tuple[str, ...] = (),
+        layout: Layout | None = None,
     ) -> None:
         if template not in TEMPLATES:
             raise ValueError(f"No template {template!r}. Known: {', '.join(sorted(TEMPLATES))}.")
         self.tokenizer = tokenizer
-        self.image_size = image_size
+        self.layout = layout or Layout(tile=image_size, side=0, tokens=tokens_per_image)
+        self.image_size = self.layout.tile
         self.image_mean = tuple(image_mean)
         self.image_std = tuple(image_std)
-        self.tokens_per_image = tokens_per_image
+        self.tokens_per_image = self.layout.view_tokens
         self.template = TEMPLATES[template]
         self.skills = tuple(skills)
         vocabulary = tokenizer.get_vocab()
@@ -76,22 +81,23 @@ class LMMProcessor:
         *,
         with_pixels: bool = True,
     ) -> dict[str, Any]:
-        """Turn a conversation into ids and labels (lists) and pixels (image, 3, size, size).
+        """Turn a conversation into ids and labels (lists) and pixels (view, 3, size, size).
 
         Labels are the ids where something is learned, -100 elsewhere. Without pixels, pictures only
         take their placeholders.
         """
+        alone = self._alone(conversation)
         ids: list[int] = []
         labels: list[int] = []
         pixels: list[Pixels] = []
         for segment in self.template.render(
             conversation, add_generation_prompt=add_generation_prompt
         ):
-            tokens = self._tokens(segment)
+            tokens = self._tokens(segment, alone)
             ids += tokens
             labels += tokens if segment.supervised else [-100] * len(tokens)
             if segment.image is not None and with_pixels:
-                pixels.append(self.pixels(segment.image))
+                pixels += self._views(segment.image, alone)
         empty = np.zeros((0, 3, self.image_size, self.image_size), np.float32)
         return {
             "input_ids": ids,
@@ -99,9 +105,47 @@ class LMMProcessor:
             "pixels": np.stack(pixels) if pixels else empty,
         }
 
-    def _tokens(self, segment: Segment) -> list[int]:
+    def inputs(
+        self, conversation: Conversation, add_generation_prompt: bool = True
+    ) -> dict[str, Any]:
+        """What a model's forward and generate take, as tensors of one conversation.
+
+        That is ``input_ids`` and ``attention_mask``, and where there are pictures ``pixel_values``
+        (image, view, 3, size, size) with ``image_sizes`` (image, 2) and ``batch_num_images``;
+        without tiles, ``pixel_values`` are (image, 3, size, size).
+        """
+        import torch
+
+        encoded = self.encode(conversation, add_generation_prompt)
+        ids = torch.tensor([encoded["input_ids"]])
+        ready: dict[str, Any] = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        images = _images(conversation)
+        if not images:
+            return ready
+        pixels = torch.from_numpy(encoded["pixels"])
+        sizes = [_size(image) for image in images]
+        if self.layout.mode == "anyres":
+            alone = self._alone(conversation)
+            counts = [self.layout.views(size, alone=alone) for size in sizes]
+            pixels = torch.nn.utils.rnn.pad_sequence(torch.split(pixels, counts), batch_first=True)
+        ready["pixel_values"], ready["image_sizes"] = pixels, torch.tensor(sizes)
+        ready["batch_num_images"] = torch.tensor([len(images)])
+        return ready
+
+    def _alone(self, conversation: Conversation) -> bool:
+        """Whether a conversation's pictures are tiled as a lone one is."""
+        return self.layout.tile_several or len(_images(conversation)) == 1
+
+    def _views(self, image: ImagePart, alone: bool) -> list[Pixels]:
+        if self.layout.mode == "squeeze":
+            return [self.pixels(image)]
+        views = views_of(image.pixels, self.layout, self.image_mean, alone=alone)
+        return list(self.normalized(views))
+
+    def _tokens(self, segment: Segment, alone: bool) -> list[int]:
         if segment.image is not None:
-            return [self.image_token_id] * self.tokens_per_image
+            count = self.layout.count_tokens(_size(segment.image), alone=alone)
+            return [self.image_token_id] * count
         if segment.token:
             return [self._ids[segment.token]]
         ids: list[int] = self._words.encode(segment.text, add_special_tokens=False).ids
@@ -143,6 +187,8 @@ class LMMProcessor:
             "template": self.template.name,
             "skills": self.skills,
         }
+        if self.layout.side:
+            facts["layout"] = self.layout.to_dict()
         (Path(path) / _FILE).write_text(json.dumps(facts, indent=2) + "\n")
 
     @classmethod
@@ -155,15 +201,18 @@ class LMMProcessor:
                 " Give one that LMMProcessor.save_pretrained wrote."
             )
         tokenizer = PreTrainedTokenizerFast.from_pretrained(str(path))
-        return cls(tokenizer, **json.loads(file.read_text()))
+        facts = json.loads(file.read_text())
+        layout = facts.pop("layout", None)
+        return cls(tokenizer, **facts, layout=layout and Layout.from_dict(layout))
 
 
-def squared(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """A whole picture (height, width, 3) squeezed to (size, size, 3)."""
-    square = Image.fromarray(pixels).resize(
-        (size, size), Image.Resampling.BICUBIC, reducing_gap=3.0
-    )
-    return np.asarray(square)
+def _images(conversation: Conversation) -> list[ImagePart]:
+    return [part for turn in conversation for part in turn.parts if isinstance(part, ImagePart)]
+
+
+def _size(image: ImagePart) -> tuple[int, int]:
+    height, width = image.pixels.shape[:2]
+    return height, width
 
 
 def digest(image: ImagePart) -> str:

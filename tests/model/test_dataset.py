@@ -7,7 +7,7 @@ from llava_plus.errors import SetupError
 from llava_plus.messages import ImagePart, Message, TextPart
 from llava_plus.model import LMMProcessor, train_tokenizer
 from llava_plus.model.dataset import ConversationWriter, EncodedSet, padded, read_conversations
-from llava_plus.model.processing import squared
+from llava_plus.model.pictures import squared
 
 WORDS = ["blur the faces", "turn it left", "what does it say", "把脸模糊", "24 hours"]
 

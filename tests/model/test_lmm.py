@@ -221,7 +221,7 @@ def test_a_decoder_without_towers_reads_words():
 def test_an_unknown_connector_is_named():
     config = tiny_config(64)
     config.connector = {"type": "perciever"}
-    with pytest.raises(ValueError, match=r"No connector 'perciever'. Known: mlp"):
+    with pytest.raises(ValueError, match=r"No connector 'perciever'. Known: concat, glu, mlp"):
         LMM(config)
 
 

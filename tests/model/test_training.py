@@ -226,7 +226,7 @@ def test_the_recipe_that_ships_is_read():
         (GOOD.replace("steps: 3", "stpes: 3"), r"stages\.0\.stpes: Unexpected"),
         (GOOD.replace("steps: 3, ", ""), r"stages\.0\.steps: Field required"),
         (GOOD.replace("[decoder]", "[decoder, brain]"), r"no part \['brain'\]"),
-        (GOOD.replace("tiny", "mano"), "no preset 'mano'.*nano, tiny"),
+        (GOOD.replace("tiny", "mano"), "no preset 'mano'.*nano.*tiny"),
         (GOOD.replace("steps: 3", "steps: many"), r"stages\.0\.steps: .*integer"),
         (GOOD + "processes: 0\n", "processes: .*greater than or equal to 1"),
         ("", "wanted names with values"),
