@@ -112,9 +112,7 @@ def test_mmvp_wants_both_of_a_pair(name, pairs, single):
 
 def cvbench():
     sources = ("ADE20K", "ADE20K", "COCO", "Omni3D")
-    return [
-        asked(n, answer="A", options=ABCD, category=source) for n, source in enumerate(sources)
-    ]
+    return [asked(n, answer="A", options=ABCD, category=source) for n, source in enumerate(sources)]
 
 
 def test_cvbench_weighs_its_sources():
@@ -190,11 +188,11 @@ def test_prompts_are_those_of_llava():
     )
     assert prompts.short_with_ocr("What?", []) == prompts.short("What?")
     assert prompts.short_or_unanswerable("What?") == (
-        "What?\nWhen the provided information is insufficient, respond with 'Unanswerable'.\n" + tail
+        "What?\nWhen the provided information is insufficient, respond with 'Unanswerable'.\n"
+        + tail
     )
     assert prompts.letter("What?", ["cat", "dog"], hint="Look.") == (
-        f"Look.\nWhat?\n{letters}\n"
-        "Answer with the option's letter from the given choices directly."
+        f"Look.\nWhat?\n{letters}\nAnswer with the option's letter from the given choices directly."
     )
     assert prompts.letter_cn("什么?", ["cat", "dog"]) == f"什么?\n{letters}\n请直接回答选项字母。"
 
