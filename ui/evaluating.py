@@ -50,6 +50,9 @@ def evaluate(
         Path | None, typer.Option("--out", "-o", help="File for the answers; gone on with.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
+    tokens: Annotated[
+        int | None, typer.Option(min=1, help="An answer's greatest length, if not the task's.")
+    ] = None,
     blind: Annotated[bool, typer.Option("--blind", help="Show the model no pictures.")] = False,
     without: Annotated[
         Path | None, typer.Option(help="Answers given with --blind, to tell the difference.")
@@ -72,6 +75,7 @@ def evaluate(
         data,
         images=images,
         limit=limit,
+        tokens=tokens,
         predictions=predictions,
         judgements=judgements,
         without=without,

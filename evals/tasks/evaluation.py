@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -45,6 +45,7 @@ def prepare(
     *,
     images: Path | None = None,
     limit: int | None = None,
+    tokens: int | None = None,
     predictions: Path | None = None,
     judgements: Path | None = None,
     without: Path | None = None,
@@ -56,11 +57,13 @@ def prepare(
         data: A folder with ``questions.jsonl``, or such a file.
         images: The folder of pictures, if it is another.
         limit: Only the first so many questions; what is right together stays together.
+        tokens: An answer's greatest length, if it is not the task's.
         predictions: Stored answers.
         judgements: Stored judgements.
         without: Answers given without pictures, to tell the difference.
     """
     task = find_task(name)
+    task = replace(task, tokens=tokens or task.tokens)
     file = data / FILE if data.is_dir() else data
     pictures = images or file.parent
     if not pictures.is_dir():

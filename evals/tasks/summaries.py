@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from llava_plus.errors import SetupError
+
 from .figures import Figure, Values, mean, resampled, share
 from .questions import Question
 from .yes_no import f1
@@ -204,6 +206,9 @@ def _weighted(
 def _relative(name: str, marked: Sequence[Marked]) -> Figure:
     unread = sum(one.unread for one in marked)
     note = f"{unread} judgements could not be read and count (-1, -1)" if unread else ""
+
+    if not sum(one.values[0] for one in marked):
+        raise SetupError(f"The judge gave the reference 0 in {name}: there is no ratio to that.")
 
     def ratio(means: Sequence[Values]) -> float:
         reference, model = map(float, means[0])
