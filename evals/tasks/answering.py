@@ -1,7 +1,7 @@
 """What answers questions about pictures: a model in this process, or one behind a server."""
 
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from llava_plus.agent.planner import PlannerError
 from llava_plus.agent.planners.data_urls import DataUrls
@@ -40,7 +40,7 @@ class LocalAnswerer:
         self._engine = planner.engine
 
     def answer(self, prompt: str, image: Image | None) -> str:
-        seen = () if image is None else (_part(image),)
+        seen: tuple[ImagePart, ...] = () if image is None else (_part(image),)
         asked = Message(role="user", parts=(*seen, TextPart(text=prompt)))
         pieces: list[str] = []
         self._engine.forget()
@@ -68,8 +68,9 @@ class RemoteAnswerer:
         self._picture = DataUrls(longest_side=config.longest_side, format=config.picture_format)
 
     def answer(self, prompt: str, image: Image | None) -> str:
-        seen = [] if image is None else [self._picture(_part(image))]
-        content = [*seen, {"type": "text", "text": prompt}]
+        content: list[dict[str, Any]] = [{"type": "text", "text": prompt}]
+        if image is not None:
+            content.insert(0, self._picture(_part(image)))
         return self._server.ask(content, tokens=self._tokens, temperature=0.0).strip()
 
 

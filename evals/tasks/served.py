@@ -60,11 +60,12 @@ class Server:
 
     def _try(self, content: Content, tokens: int, temperature: float) -> str:
         body = {"max_tokens": tokens, "temperature": temperature, **self.config.body}
+        messages: Any = [{"role": "user", "content": content}]
         unsaid = ["OpenAI-Organization", "OpenAI-Project"]  # of the environment; not for any server
         unsaid += [] if self._key else ["Authorization"]
         reply = self._client.chat.completions.create(
             model=self.config.model,
-            messages=[{"role": "user", "content": content}],  # type: ignore[list-item, misc]
+            messages=messages,
             extra_body={name: value for name, value in body.items() if value is not None},
             extra_headers=dict.fromkeys(unsaid, openai.omit),
         )
