@@ -172,9 +172,13 @@ def test_a_server_that_fails_loses_nothing_that_was_answered(llava, data, server
     assert (code, out) == (1, "")
     assert "refuses the request" in sentence(err)
     assert len(read("vqav2-tiny.jsonl")) == 3
+    with Path("vqav2-tiny.jsonl").open("a") as file:
+        file.write('{"id": "2", "answer": "half a li')  # as a kill leaves it
     server.script = ["blue"]
     assert llava(*ask)[0] == 0
     assert len(server.asked) == 3 + COUNT - 2
+    said = ["red", "green", *["blue"] * (COUNT - 2)]
+    assert [row["answer"] for row in read("vqav2-tiny.jsonl")[1:]] == said
 
 
 def test_ctrl_c_says_how_to_go_on(llava, data, server, monkeypatch):
