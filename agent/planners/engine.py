@@ -41,3 +41,6 @@ class Engine(Protocol):
             stop: Asked before each token; true ends the work with `HaltedError`.
             emit: Gets the text in pieces as it comes.
         """
+
+    def forget(self) -> None:
+        """Drop all that was kept of conversations and pictures."""

@@ -81,14 +81,18 @@ class LMMEngine:
             self._memory.keep(past)
             raise
         except torch.OutOfMemoryError as error:
-            self._memory.clear()
-            self._features.clear()
+            self.forget()
             raise SetupError(
                 f"Out of memory on {self.model.device} after {len(prompt.ids)} tokens."
                 " Begin a new session, use a smaller planner, or --device cpu."
             ) from error
         self._memory.keep(past)
         return output.end()
+
+    def forget(self) -> None:
+        """Drop all that was kept of conversations and pictures."""
+        self._memory.clear()
+        self._features.clear()
 
     def _write(self, past: Past, prompt: Prompt, output: Output, stop: Callable[[], bool]) -> None:
         known = len(past.keys)

@@ -122,6 +122,11 @@ class LocalPlanner:
         """How much the model has read and written so far."""
         return self._engine.stats
 
+    @property
+    def engine(self) -> Engine:
+        """What writes, for those who want words and no plan."""
+        return self._engine
+
     async def plan(self, view: PlanView) -> AsyncIterator[str | Decision]:
         """Yield the output as it is written, then the decision; see `Planner`."""
         loop = asyncio.get_running_loop()

@@ -110,7 +110,7 @@ class RemotePlanner:
                     problem = complain(error, self.config, self._key)
                     # Without what it came from: that may quote the key.
                     raise problem from None
-                pause = _pause(error, self.config.pause * 2**tries)
+                pause = pause_before_retry(error, self.config.pause * 2**tries)
                 log.info(
                     "try %d failed (%s), again in %g s", tries + 1, type(error).__name__, pause
                 )
@@ -202,7 +202,7 @@ async def _next(queue: asyncio.Queue[Item], view: PlanView) -> Item:
                 return await queue.get()
 
 
-def _pause(error: Exception, usual: float) -> float:
+def pause_before_retry(error: Exception, usual: float) -> float:
     """How many seconds to wait: as long as the server says, where it does."""
     response = getattr(error, "response", None)
     said = response.headers.get("retry-after", "") if response is not None else ""

@@ -1,0 +1,153 @@
+"""Published layouts, a question or two of each, as questions that can be evaluated."""
+
+import base64
+import io
+import json
+
+import pytest
+from PIL import Image as Pillow
+
+from llava_plus.errors import SetupError
+from llava_plus.evals.tasks import find_task, read_questions
+from llava_plus.evals.tasks.convert import convert, main
+
+PEOPLE = [{"answer": "red", "answer_id": n} for n in range(10)]
+
+
+def picture(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Pillow.new("RGB", (8, 8), "red").save(path)
+
+
+def dump(path, content):
+    path.write_text(json.dumps(content))
+    return path
+
+
+def vqav2(folder):
+    picture(folder / "COCO_val2014_000000000042.jpg")
+    question = {"question_id": 42000, "image_id": 42, "question": "What color?"}
+    return [
+        dump(folder / "q.json", {"questions": [question]}),
+        dump(folder / "a.json", {"annotations": [{"question_id": 42000, "answers": PEOPLE}]}),
+    ]
+
+
+def textvqa(folder):
+    picture(folder / "ab.jpg")
+    row = {"question_id": 3, "image_id": "ab", "question": "Which word?", "answers": ["a"] * 10}
+    return [
+        dump(folder / "t.json", {"data": [row]}),
+        dump(folder / "o.json", {"data": [{"image_id": "ab", "ocr_tokens": ["STOP", "4"]}]}),
+    ]
+
+
+def pope(folder):
+    picture(folder / "COCO_1.jpg")
+    files = []
+    for name in ("random", "popular"):
+        row = {"question_id": 1, "image": "COCO_1.jpg", "text": "Is there a dog?", "label": "no"}
+        files.append(folder / f"coco_pope_{name}.json")
+        files[-1].write_text(json.dumps(row) + "\n")
+    return files
+
+
+def mme(folder):
+    picture(folder / "existence" / "1.jpg")
+    picture(folder / "posters" / "images" / "2.png")
+    texts = folder / "posters" / "questions_answers_YN"
+    texts.mkdir()
+    for file in (folder / "existence" / "1.txt", texts / "2.txt"):
+        file.write_text("Is it red? Please answer yes or no.\tYes\nIs it blue?\tNo\n")
+    return [folder]
+
+
+def mmbench(folder):
+    file = io.BytesIO()
+    Pillow.new("RGB", (8, 8), "red").save(file, "JPEG")
+    pixels = base64.b64encode(file.getvalue()).decode()
+    rows = [
+        ["index", "question", "hint", "A", "B", "C", "D", "answer", "category", "image"],
+        ["7", 'Which "one"?', "nan", "cat", "dog", "", "", "A", "pets", pixels],
+        ["1000007", "Which one?", "Look.", "dog", "cat", "", "", "B", "pets", "7"],
+    ]
+    table = folder / "mmbench.tsv"
+    table.write_text("".join("\t".join(row) + "\n" for row in rows))
+    return [table]
+
+
+def seed(folder):
+    picture(folder / "1_2.png")
+    (folder / "1_2.png").rename(folder / "1_2")
+    row = {"question_id": "9_1", "data_id": "1_2", "data_type": "image", "question": "Which?"}
+    row |= {f"choice_{letter}": f"the {letter}" for letter in "abcd"} | {"answer": "C"}
+    video = {**row, "question_id": "9_2", "data_type": "video", "data_id": "v.mp4"}
+    return [dump(folder / "SEED-Bench.json", {"questions": [row, video]})]
+
+
+def scienceqa(folder):
+    picture(folder / "test" / "5" / "image.png")
+    problem = {"question": "Which?", "choices": ["x", "y"], "answer": 1, "hint": "", "image": None}
+    problems = {"5": {**problem, "image": "image.png", "hint": "Look."}, "6": problem, "7": {}}
+    return [
+        dump(folder / "problems.json", problems),
+        dump(folder / "pid_splits.json", {"train": ["7"], "test": ["5", "6"]}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("make", "facts"),
+    [
+        (vqav2, [("42000", "")]),
+        (textvqa, [("3", "")]),
+        (pope, [("random/1", "no"), ("popular/1", "no")]),
+        (
+            mme,
+            [
+                ("existence/1/1", "yes"),
+                ("existence/1/2", "no"),
+                ("posters/2/1", "yes"),
+                ("posters/2/2", "no"),
+            ],
+        ),
+        (mmbench, [("7", "A"), ("1000007", "B")]),
+        (seed, [("9_1", "C")]),
+        (scienceqa, [("5", "B"), ("6", "B")]),
+    ],
+)
+def test_a_published_layout_becomes_questions_of_its_task(tmp_path, make, facts):
+    published = tmp_path / "published"
+    published.mkdir()
+    out = tmp_path / "out"
+    assert convert(make.__name__, make(published), out) == len(facts)
+    pictures = out if make is mmbench else published
+    questions = read_questions(find_task(make.__name__), out / "questions.jsonl", pictures)
+    assert [(one.id, one.answer) for one in questions] == facts
+    if make is textvqa:
+        assert questions[0].ocr == ("STOP", "4")
+    if make is mmbench:
+        assert [one.hint for one in questions] == ["", "Look."]
+        assert questions[1].options == ("dog", "cat")
+        assert Pillow.open(out / questions[1].image).size == (8, 8)
+    if make is scienceqa:
+        assert [bool(one.image) for one in questions] == [True, False]
+
+
+def test_what_is_not_as_published_is_named_by_file_and_entry(tmp_path):
+    questions, annotations = vqav2(tmp_path)
+    dump(annotations, {"annotations": [{"question_id": 42000}]})
+    with pytest.raises(SetupError, match=r"a.json: entry 1 is not as published \(KeyError"):
+        convert("vqav2", [questions, annotations], tmp_path / "out")
+    with pytest.raises(SetupError, match="wanted 2 paths, got 1"):
+        convert("vqav2", [questions], tmp_path / "out")
+    with pytest.raises(SetupError, match="no question in"):
+        convert("mme", [tmp_path], tmp_path / "out")
+    assert not (tmp_path / "out" / "questions.jsonl").exists()
+
+
+def test_the_command_line_says_what_it_wrote_and_writes_over_nothing(tmp_path, capsys):
+    arguments = ["seed", *map(str, seed(tmp_path)), "--out", str(tmp_path / "out")]
+    main(arguments)
+    assert capsys.readouterr().out.startswith("1 questions in")
+    with pytest.raises(SystemExit, match="is there already"):
+        main(arguments)
