@@ -104,7 +104,9 @@ class SkillSpec:
 
 
 class Routed(ABC):
-    """The function of a skill that several backends share."""
+    """The function of a skill that several backends share; ``options`` are the skill with each."""
+
+    options: tuple[SkillSpec, ...] = ()
 
     @abstractmethod
     def choose(self, args: Mapping[str, Any]) -> SkillSpec:

@@ -21,6 +21,7 @@ from llava_plus.agent import (
     Turn,
 )
 from llava_plus.skills import Artifacts, Call, Image, SkillRegistry, SkillSpec
+from llava_plus.skills.backends import skill_backends
 
 from .overlays import drawn
 from .render import written
@@ -125,12 +126,14 @@ def show_skills(registry: SkillRegistry, console: Console) -> None:
         say(console, f"    {spec.description}")
         if spec.source:
             say(console, f"    from {spec.source}", "dim")
+        for line in skill_backends(spec):
+            say(console, f"    backend {line}", "dim")
 
 
 def show_skill(spec: SkillSpec, console: Console) -> None:
     """Print all that is known of a skill."""
     say(console, spec.signature(), "bold cyan")
-    say(console, spec.description)
+    say(console, spec.told)
     for parameter in spec.parameters:
         say(console, f"  {parameter.signature()}", "cyan")
         if parameter.description:
@@ -143,6 +146,8 @@ def show_skill(spec: SkillSpec, console: Console) -> None:
         say(console, "  asks before each call of a planner", "dim")
     if spec.source:
         say(console, f"  from {spec.source}")
+    for line in skill_backends(spec):
+        say(console, f"  backend {line}", "dim")
     facts = f"backend {spec.backend}, version {spec.version}, at most {spec.time_limit:g} s"
     say(console, f"  {facts}", "dim")
 

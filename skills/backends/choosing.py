@@ -53,6 +53,7 @@ class Chooser(Routed):
     ) -> None:
         self.builtin = builtin
         self.model = model
+        self.options = (builtin, model) if covers else (model,)
         self._covers = covers
 
     @property

@@ -12,18 +12,18 @@ Indices = NDArray[np.int64]
 
 MOST = 100  # boxes of one call
 LEAST_SIDE = 8  # pixels
+LEAST_PART = 0.001  # of the picture; a box that is thinner shows nothing
 LONGEST = 20  # times as long as it is high, or the other way round
-_ARTICLES = ("the ", "a ", "an ", "all ", "any ", "every ", "some ")
 
 
 def wanted_phrases(label: str) -> tuple[str, ...]:
-    """Return what a label names, without articles; " . " stands between several things.
+    """Return what a label names; " . " stands between several things.
 
     Raises:
         SkillError: It names nothing.
     """
-    found = tuple(dict.fromkeys(_bare(phrase) for phrase in phrases(label)))
-    if not any(any(letter.isalnum() for letter in phrase) for phrase in found):
+    found = phrases(" ".join(label.split()))
+    if not found or not all(any(letter.isalnum() for letter in phrase) for phrase in found):
         raise SkillError(f"detect: label must name something, got {label!r}. Try 'red car'.")
     return found
 
@@ -83,7 +83,7 @@ def found_boxes(
         overlap: See `kept`.
     """
     within = np.clip(corners(boxes), 0, 1)
-    there = np.flatnonzero((within[:, 2:] > within[:, :2]).all(axis=1))
+    there = np.flatnonzero((within[:, 2:] - within[:, :2] >= LEAST_PART).all(axis=1))
     within, scores, which = within[there], scores[there], which[there]
     stay = kept(within, scores, which, overlap)[:MOST]
     stay = stay[np.argsort(within[stay, 0] + within[stay, 2], kind="stable")]
@@ -93,9 +93,3 @@ def found_boxes(
         scores=tuple(round(float(score), 3) for score in scores[stay]),
         query=" and ".join(names),
     )
-
-
-def _bare(phrase: str) -> str:
-    phrase = " ".join(phrase.split())
-    article = next((word for word in _ARTICLES if phrase.lower().startswith(word)), "")
-    return phrase[len(article) :]

@@ -15,6 +15,7 @@ from .finds import Floats, check_picture, found_boxes, wanted_phrases
 
 THRESHOLD = 0.2
 OVERLAP = 0.5  # it gives a thing many boxes
+_ARTICLES = ("the", "a", "an", "all", "any", "every", "some")
 
 
 def load_owlv2(folder: Path, device: str) -> Owlv2:
@@ -47,7 +48,7 @@ class Owlv2:
         """
         check_picture("detect", image)
         wanted = wanted_phrases(label)
-        asked = [f"a photo of a {phrase.lower()}" for phrase in wanted]
+        asked = [asked_for(phrase) for phrase in wanted]
         self._check_length(asked)
         boxes, scores = self._seen(image, asked)
         best = scores.argmax(axis=1)
@@ -77,6 +78,12 @@ class Owlv2:
             output = self._model(**inputs.to(self._model.device))
         scores = output.logits[0].sigmoid().float().cpu().numpy()
         return output.pred_boxes[0].float().cpu().numpy(), scores
+
+
+def asked_for(phrase: str) -> str:
+    """Return the sentence that OWLv2 compares with the picture, "a photo of a dog"."""
+    first, _, rest = phrase.lower().partition(" ")
+    return f"a photo of a {rest if rest and first in _ARTICLES else phrase.lower()}"
 
 
 def of_picture(boxes: Floats, width: int, height: int) -> Floats:

@@ -69,16 +69,15 @@ class Shelf:
     def _make_room(self, need: int) -> None:
         budget = int(SHARE * memory_of(best_device())) if self._budget is None else self._budget
         with self._lock:
-            held = {key: place for key, place in self._places.items() if place.model is not None}
-            total = sum(place.need for place in held.values())
-            for key, place in held.items():
-                if total + need <= budget:
-                    break
-                if not place.users:
-                    del self._places[key]
-                    total -= place.need
-            held.clear()
-        _free()
+            needs = {key: place.need for key, place in self._places.items() if place.model}
+            idle = [key for key in needs if not self._places[key].users]
+            total, dropped = sum(needs.values()), []
+            while idle and total + need > budget:
+                dropped.append(idle.pop(0))
+                total -= needs[dropped[-1]]
+                del self._places[dropped[-1]]
+        if dropped:
+            _free()
 
 
 class _Place:
