@@ -17,7 +17,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")  # the hub's cache calls a large file by i
 def pull(backend: Backend, place: str = "", *, say: Callable[[str], None] = print) -> Path:
     """Fetch the weights of a backend into the cache that all hub tools share, and check them.
 
-    What is there already is not fetched again, and half a file goes on where it ended.
+    Files that are there already are not fetched again. A connection that breaks is taken up where
+    it broke; of a download that was killed, the whole files stay and the others begin anew.
 
     Args:
         backend: The backend.
@@ -58,7 +59,7 @@ def pull(backend: Backend, place: str = "", *, say: Callable[[str], None] = prin
 
 def _fetched(repository: str) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     try:
         return Path(snapshot_download(repository, allow_patterns=list(FILES)))
@@ -71,11 +72,12 @@ def _fetched(repository: str) -> Path:
         raise SetupError(
             f"There is no {repository!r} on the hub, or it is private. Check the name."
         ) from error
-    except (HfHubHTTPError, OSError, ValueError, RuntimeError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    except Exception as error:  # the hub's client raises whatever the libraries below it raise
+        first = (str(error).splitlines() or [type(error).__name__])[0][:300]
         raise SetupError(
-            f"{repository} could not be fetched: {first} Check the network, or copy the weights "
-            "from another machine and name their folder instead. A second try goes on from here."
+            f"{repository} could not be fetched: {first} Check the network and pull again, which "
+            "keeps the files that have come; or copy the weights from another machine and name "
+            "their folder instead."
         ) from error
 
 
