@@ -106,13 +106,15 @@ class SkillSpec:
 class Routed(ABC):
     """The function of a skill that several backends share; ``options`` are the skill with each."""
 
-    options: tuple[SkillSpec, ...] = ()
+    options: tuple[SkillSpec, ...]
 
     @abstractmethod
     def choose(self, args: Mapping[str, Any]) -> SkillSpec:
         """Return the skill with the one backend that does a call with these arguments."""
 
-    def __call__(self, **args: Any) -> Value:
+    def __call__(self, *values: Any, **named: Any) -> Value:
+        names = [parameter.name for parameter in self.options[0].parameters]
+        args = dict(zip(names, values, strict=False)) | named
         return self.choose(args).function(**args)
 
 

@@ -57,7 +57,7 @@ def kept(boxes: Floats, scores: Floats, groups: Indices, overlap: float) -> Indi
     """
     sizes = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
     left = np.argsort(-scores, kind="stable")
-    chosen = []
+    chosen: list[np.intp] = []
     while len(left):
         best, rest = left[0], left[1:]
         chosen.append(best)

@@ -99,7 +99,8 @@ class GroundingDino:
 
 def written(wanted: Sequence[str]) -> tuple[str, Spans]:
     """Return the caption that GroundingDINO reads, "cat. dog.", and where each phrase stands."""
-    caption, spans = "", []
+    caption = ""
+    spans: list[tuple[int, int]] = []
     for phrase in wanted:
         small = phrase.lower()
         caption += " " if caption else ""
@@ -115,7 +116,7 @@ def token_spans(offsets: Sequence[tuple[int, int]], letters: Spans) -> Spans:
         offsets: Of each token, its letters; of special tokens (0, 0).
         letters: The spans.
     """
-    spans = []
+    spans: list[tuple[int, int]] = []
     for start, end in letters:
         inside = [i for i, (a, b) in enumerate(offsets) if a < b and start <= a and b <= end]
         spans.append((inside[0], inside[-1] + 1) if inside else (0, 0))

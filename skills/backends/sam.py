@@ -58,7 +58,8 @@ class Sam:
         assert isinstance(boxes, Boxes)
         size = [image.width, image.height] * 2
         places = (np.array(boxes.xyxy) * size).tolist()  # (box, 4) in pixels
-        masks, scores = [], []
+        masks: list[NDArray[np.bool_]] = []
+        scores: list[float] = []
         for start in range(0, len(places), AT_ONCE):
             found = self._outlined(image, input_boxes=[places[start : start + AT_ONCE]])
             masks += found[0]

@@ -42,10 +42,10 @@ def test_a_folder_of_weights_does_a_skill_and_is_named_in_the_result(llava, tiny
     folder = tiny.sam(tmp_path / "weights")
     Pillow.new("RGB", (64, 48), "navy").save(tmp_path / "sea.png")
     choice = f"segment=sam:{folder}"
-    run = ("run", "segment", "--image", "sea.png", "--point", "0.5,0.5", "prompt=points_1")
+    run = ("run", "segment", "--image", "sea.png", "--point", "0.5,0.5")
     code, out, err = llava(*run, "--json", "--backend", choice)
     assert (code, err.count("Traceback")) == (0, 0), err
-    assert json.loads(out)["backend"] == "sam"
+    assert json.loads(out)["observation"]["backend"] == "sam"
     assert "backend sam: used" in llava("skills", "--backend", choice)[1]
 
 
