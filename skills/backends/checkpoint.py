@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from llava_plus.errors import SetupError
+from llava_plus.skills.classes import DEVICE
 
 
 def load_checkpoint(folder: Path, device: str, model_class: Any, processor_class: Any) -> Any:
@@ -41,7 +42,19 @@ def load_checkpoint(folder: Path, device: str, model_class: Any, processor_class
     if missing := sorted(map(str, report["missing_keys"])):
         shown = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
         raise SetupError(f"The weights in {folder} lack {len(missing)} parts: {shown}. {_again()}")
-    return model.to(device).eval(), processor
+    return _placed(model, device), processor
+
+
+def _placed(model: Any, device: str) -> Any:
+    try:
+        return model.to(device).eval()
+    except (RuntimeError, AssertionError) as error:  # PyTorch raises either
+        if is_out_of_memory(error):
+            raise
+        first = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise SetupError(
+            f"The model cannot run on {device!r}: {first}. Start with {DEVICE}=cpu."
+        ) from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:

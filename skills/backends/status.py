@@ -81,11 +81,12 @@ def status_of(backend: Backend, place: str = "") -> Status:
 
 
 def memory_of(device: str) -> int:
-    """Return the MiB of memory that a device has."""
-    if device == "cuda":
+    """Return the MiB of memory that a device has; where there is no such device, the machine's."""
+    if device.startswith("cuda"):
         import torch
 
-        return int(torch.cuda.mem_get_info()[1]) // MIB
+        if torch.cuda.is_available():
+            return int(torch.cuda.mem_get_info(device)[1]) // MIB
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // MIB
 
 
@@ -96,11 +97,11 @@ def need_of(backend: Backend, folder: Path) -> int:
 
 def _fitting(backend: Backend, folder: Path) -> Status:
     device = best_device()
-    if backend.device not in ("any", device):
+    if backend.device not in ("any", device.partition(":")[0]):
         why = f"it needs {backend.device}, and here is {device}"
         return Status(state="too large", why=why, folder=folder)
     weights = weight_bytes(folder) // MIB
-    small = _too_large(backend, weights, memory_of(device.partition(":")[0]))
+    small = _too_large(backend, weights, memory_of(device))
     return small or Status(state="available", folder=folder)
 
 

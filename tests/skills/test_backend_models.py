@@ -313,6 +313,11 @@ def test_a_file_of_nonsense_is_a_sentence_and_other_skills_go_on(
     assert asyncio.run(runtime.run(after)).ok
 
 
+def test_a_device_that_is_not_there_is_a_sentence(checkpoint):
+    with pytest.raises(SetupError, match=r"cannot run on 'xpu:9': .* LLAVA_PLUS_SKILL_DEVICE=cpu"):
+        named("sam").load(checkpoint("sam"), "xpu:9")
+
+
 def test_pickled_weights_are_never_read(checkpoint, tmp_path):
     import shutil
 
