@@ -21,7 +21,6 @@ from llava_plus.agent import (
     Turn,
 )
 from llava_plus.skills import Artifacts, Call, Image, SkillRegistry, SkillSpec
-from llava_plus.skills.backends import skill_backends
 
 from .overlays import drawn
 from .render import written
@@ -120,7 +119,9 @@ def free_name(path: Path) -> Path:
 
 
 def show_skills(registry: SkillRegistry, console: Console) -> None:
-    """Print every skill with its signature."""
+    """Print every skill with its signature, and which models do it or could."""
+    from llava_plus.skills.backends import skill_backends
+
     for spec in registry:
         say(console, spec.signature(), "cyan")
         say(console, f"    {spec.description}")
@@ -132,6 +133,8 @@ def show_skills(registry: SkillRegistry, console: Console) -> None:
 
 def show_skill(spec: SkillSpec, console: Console) -> None:
     """Print all that is known of a skill."""
+    from llava_plus.skills.backends import skill_backends
+
     say(console, spec.signature(), "bold cyan")
     say(console, spec.told)
     for parameter in spec.parameters:
