@@ -312,11 +312,11 @@ def test_calls_at_once_share_one_model_and_use_it_one_after_the_other(folder):
     picture = Image(np.zeros((20, 30, 3), np.uint8))
     labels = [f"dog {n}" for n in range(8)]
     found = []
+    detect = registry["detect"].function
     threads = [
-        threading.Thread(target=lambda label=label: found.append(registry["detect"].function(
-            image=picture, label=label)))
+        threading.Thread(target=lambda label=label: found.append(detect(picture, label)))
         for label in labels
-    ]  # fmt: skip
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
