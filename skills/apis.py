@@ -11,6 +11,7 @@ class Api:
         names: What its models call it.
         parameters: Those beside the picture, as its models write them.
         skills: Those of ours that answer it, one after the other; none where none is installed.
+        backends: Of these skills, the backends that do what it does there.
         does: What it does, in a few words.
         model: What does it there, and would do it here.
         shown: How its server introduces the result, where that is not the name called.
@@ -19,6 +20,7 @@ class Api:
     names: tuple[str, ...]
     parameters: tuple[str, ...] = ()
     skills: tuple[str, ...] = ()
+    backends: tuple[str, ...] = ()
     does: str
     model: str
     shown: str = ""
@@ -31,6 +33,7 @@ APIS = (
         names=("grounding_dino",),
         parameters=DETECTING,
         skills=("detect",),
+        backends=("grounding-dino",),
         does="finds what phrases name",
         model="GroundingDINO",
     ),
@@ -38,6 +41,7 @@ APIS = (
         names=("sam",),
         parameters=("boxes", "points", "point_labels"),
         skills=("segment",),
+        backends=("sam",),
         does="outlines what boxes or points mark",
         model="SAM",
     ),
@@ -45,6 +49,7 @@ APIS = (
         names=("grounding_dino+sam", "grounded_sam"),
         parameters=DETECTING,
         skills=("detect", "segment"),
+        backends=("grounding-dino", "sam"),
         does="finds what phrases name, and outlines it",
         model="GroundingDINO and SAM",
     ),

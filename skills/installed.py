@@ -24,7 +24,12 @@ class LoadedSkills:
     problems: tuple[str, ...] = ()
 
 
-def load_skills(files: Iterable[str | Path] = (), *, installed: bool | None = None) -> LoadedSkills:
+def load_skills(
+    files: Iterable[str | Path] = (),
+    *,
+    installed: bool | None = None,
+    backends: Iterable[str] = (),
+) -> LoadedSkills:
     """Return the built-in skills, those of a person's files and those of installed packages.
 
     A package offers skills by an entry point of the group ``llava_plus.skills``, which names a
@@ -40,17 +45,21 @@ def load_skills(files: Iterable[str | Path] = (), *, installed: bool | None = No
         files: Python files with skills; one that is given twice counts once.
         installed: Whether packages are asked; if left out, unless the environment variable
             ``LLAVA_PLUS_INSTALLED_SKILLS`` is 0.
+        backends: Which models do which skills, as in "detect=grounding-dino"; see `with_backends`.
 
     Raises:
-        SetupError: A file cannot be loaded, or a name in it is taken.
+        SetupError: A file cannot be loaded, a name in it is taken, or a backend that is named
+            cannot work here.
     """
+    from .backends import with_backends
+
     skills = default_registry()
     for file in {Path(file).expanduser().resolve(): file for file in files}.values():
         skills = skills.merge(SkillRegistry.from_file(file))
     if installed is None:
         installed = os.environ.get(SWITCH, "").strip() != "0"
     problems = _add_installed(skills) if installed else []
-    return LoadedSkills(skills=skills, problems=tuple(problems))
+    return LoadedSkills(skills=with_backends(skills, backends), problems=tuple(problems))
 
 
 def _add_installed(skills: SkillRegistry) -> list[str]:

@@ -18,7 +18,7 @@ from .origin import origin_of
 from .pixels import Image
 from .regions import Boxes, Masks
 from .registry import SkillRegistry
-from .spec import SkillSpec
+from .spec import Routed, SkillSpec
 from .values import Points, Text
 from .workers import GIVEN_UP, default_pool
 
@@ -50,17 +50,31 @@ def _spec_of(api: Api, names: Sequence[str], skills: SkillRegistry) -> SkillSpec
     """Declare what stands for an API under some of its names; the backend says what answers."""
     there = all(name in skills for name in api.skills)
     make = MADE.get(api.names[0]) if there else None
-    behind = [skills[name] for name in api.skills] if there else []
-    spec = _absent(api) if make is None else make(skills)
+    behind = [_preferred(skills[name], api) for name in api.skills] if there else []
+    spec = _absent(api) if make is None else make(SkillRegistry(behind))
+    answering = "+".join(_answering(one, api) for one in behind)
     return replace(
         spec,
         name=names[0],
         aliases=tuple(names[1:]),
-        backend="not installed" if make is None else "+".join(api.skills),
+        backend="not installed" if make is None else answering,
         version="+".join(one.version for one in behind) or spec.version,
         approval=any(one.approval for one in behind),
         cache=False,  # what answers may change without this
     )
+
+
+def _preferred(spec: SkillSpec, api: Api) -> SkillSpec:
+    """Return the skill with the backend that the API names, where that is in use here."""
+    options = spec.function.options if isinstance(spec.function, Routed) else ()
+    return next((each for each in options if each.backend in api.backends), spec)
+
+
+def _answering(spec: SkillSpec, api: Api) -> str:
+    """Name what answers: a skill of ours, or the model that the API names."""
+    if isinstance(spec.function, Routed):
+        return f"{spec.name}:{spec.backend}"
+    return spec.backend if spec.backend in api.backends else spec.name
 
 
 def _declared(function: Callable[..., Any]) -> SkillSpec:
@@ -193,16 +207,20 @@ def _found(
     skills: SkillRegistry, image: Image, caption: str, threshold: float, text_threshold: float
 ) -> Boxes:
     """Detect each phrase of a caption; labels are the phrases as the caption writes them."""
-    if text_threshold != TEXT_THRESHOLD:
-        raise SkillError(
-            f"grounding_dino: text_threshold {text_threshold:g} weighs words within GroundingDINO, "
-            "which is not what detects here. Leave it out."
-        )
     wanted = phrases(caption)
     if not 0 < len(wanted) <= PHRASES:
         raise SkillError(
             f"grounding_dino: caption names {len(wanted)} things; wanted 1 to {PHRASES}, "
             'with " . " between them, such as "face . text".'
+        )
+    if skills["detect"].backend == "grounding-dino":
+        limits = {"threshold": threshold, "text_threshold": text_threshold}
+        seen: Boxes = _run(skills, "detect", image=image, label=caption, **limits)
+        return seen
+    if text_threshold != TEXT_THRESHOLD:
+        raise SkillError(
+            f"grounding_dino: text_threshold {text_threshold:g} weighs words within GroundingDINO, "
+            "which is not what detects here. Leave it out."
         )
     parts: list[Boxes] = []
     for phrase in wanted:
@@ -240,7 +258,7 @@ def _groups(points: list[list[list[float]]], labels: list[list[int]] | None) -> 
 
 def _run(skills: SkillRegistry, name: str, **args: Any) -> Any:
     """Run one of our skills on values, in a worker where it runs in one otherwise, too."""
-    spec = skills.find(name)
+    spec = skills.find(name).for_call(args)
     origin = origin_of(spec) if spec.isolation == "worker" else None
     if origin is None:
         return spec.function(**args)

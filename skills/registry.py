@@ -15,7 +15,7 @@ from llava_plus.errors import SetupError, SkillError
 
 from .decorator import spec_of
 from .origin import import_file
-from .spec import SkillSpec
+from .spec import Routed, SkillSpec
 
 Skill = Callable[..., Any] | SkillSpec
 
@@ -107,7 +107,7 @@ class SkillRegistry:
 
     def prompt(self) -> str:
         """Return one line for each skill, for a planner to read."""
-        return "\n".join(f"{spec.signature()}: {spec.description}" for spec in self)
+        return "\n".join(f"{spec.signature()}: {spec.told}" for spec in self)
 
     def json_schema(self) -> dict[str, Any]:
         """Return the schema of one call: ``{"skill": …, "args": {…}}``."""
@@ -129,7 +129,7 @@ class SkillRegistry:
                 "type": "function",
                 "function": {
                     "name": spec.name,
-                    "description": spec.description,
+                    "description": spec.told,
                     "parameters": spec.json_schema(),
                 },
             }
@@ -151,7 +151,7 @@ class SkillRegistry:
 
 def _whose(spec: SkillSpec) -> str:
     """Say where a skill stands."""
-    if spec.backend == "builtin":
+    if spec.backend == "builtin" or isinstance(spec.function, Routed):
         return f"the built-in {spec.name!r}"
     code = inspect.unwrap(spec.function).__code__
     return f"that in {Path(code.co_filename).name}:{code.co_firstlineno}"

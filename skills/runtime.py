@@ -111,6 +111,8 @@ class Runtime:
             spec = self.registry.find(call.skill)
             facts |= {"skill": spec.name, "backend": spec.backend, "version": spec.version}
             args = resolve(spec, call.args, self.artifacts)
+            spec = spec.for_call(args)
+            facts |= {"backend": spec.backend, "version": spec.version}
             key = call_key(spec, args) if self._cache is not None and spec.cache else ""
             value = self._remembered(key)
             if value is None:

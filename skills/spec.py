@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -66,12 +67,22 @@ class SkillSpec:
     version: str = ""  # of the function's own source; what it calls is not covered
     backend: str = "builtin"  # or the module that a person brought
     source: str = ""  # the file or the package that it was loaded from, where that is known
+    note: str = ""  # what its backend adds to the description, for planners to read
     isolation: Isolation = "inline"
     isolation_given: bool = False  # whether its author said so
     memory_limit: int = 4096  # MiB that a worker may hold; nothing limits an inline skill
 
     def parameter(self, name: str) -> Parameter | None:
         return next((p for p in self.parameters if p.name == name), None)
+
+    @property
+    def told(self) -> str:
+        """What a planner reads of it: the description, and what its backend adds."""
+        return f"{self.description} {self.note}".rstrip()
+
+    def for_call(self, args: Mapping[str, Any]) -> SkillSpec:
+        """Return the skill as it does a call with these arguments: with the backend they get."""
+        return self.function.choose(args) if isinstance(self.function, Routed) else self
 
     def signature(self) -> str:
         """Return the one line of the catalog, such as ``crop(image: Image) -> Image``."""
@@ -90,6 +101,21 @@ class SkillSpec:
             "required": [p.name for p in self.parameters if p.required],
             "additionalProperties": False,
         }
+
+
+class Routed(ABC):
+    """The function of a skill that several backends share; ``options`` are the skill with each."""
+
+    options: tuple[SkillSpec, ...]
+
+    @abstractmethod
+    def choose(self, args: Mapping[str, Any]) -> SkillSpec:
+        """Return the skill with the one backend that does a call with these arguments."""
+
+    def __call__(self, *values: Any, **named: Any) -> Value:
+        names = [parameter.name for parameter in self.options[0].parameters]
+        args = dict(zip(names, values, strict=False)) | named
+        return self.choose(args).function(**args)
 
 
 def value_schema(kinds: Sequence[str]) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""What holds for all tests: nothing is kept in the data folder of whoever runs them."""
+"""What holds for all tests: nothing is kept in the data folder of whoever runs them.
+
+Nor does it matter which weights they have.
+"""
 
 import pytest
 
@@ -12,4 +15,5 @@ def _own_data_folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LLAVA_PLUS_HOME", str(tmp_path_factory.mktemp("home")))
         patch.setenv("LLAVA_PLUS_CACHE_MB", "0")
+        patch.setenv("LLAVA_PLUS_BACKENDS", "detect=builtin,segment=builtin")
         yield

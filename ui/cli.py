@@ -12,27 +12,24 @@ from rich.console import Console
 
 import llava_plus
 from llava_plus.agent import Agent, Planner, Retention, SessionStore, data_home, load_planner
-from llava_plus.errors import SetupError, SkillError
-from llava_plus.skills import SkillRegistry, load_skills, write_skill
+from llava_plus.errors import SetupError
 
 from .by_hand import run_skill
+from .cli_skills import BackendNames, SkillFiles, load_registry
+from .cli_skills import app as skills_app
 from .evaluating import evaluate
 from .kept import sessions_app
 from .results import open_results
-from .terminal import print_json, say, show_skill, show_skills
+from .terminal import print_json, say
 
 KEEP_DAYS, KEEP_MB = 90.0, 2000
 FAILED, UNFINISHED = 1, 3  # exit codes; 2 is typer's, for a command that cannot be read
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-skills_app = typer.Typer(invoke_without_command=True, help="List the skills.")
 app.add_typer(skills_app, name="skills")
 app.add_typer(sessions_app, name="sessions")
 app.command("eval")(evaluate)
 
-SkillFiles = Annotated[
-    list[Path] | None, typer.Option("--skills", help="A Python file with skills of your own.")
-]
 PlannerName = Annotated[
     str,
     typer.Option(
@@ -71,6 +68,7 @@ def ui(
     planner: PlannerName = "nano",
     device: Device = "auto",
     skills: SkillFiles = None,
+    backend: BackendNames = None,
     browser: Annotated[bool, typer.Option(help="Open a browser, too.")] = True,
     keep: Annotated[
         bool | None,
@@ -84,7 +82,7 @@ def ui(
     from .lobby import prune_hourly
     from .serve import needs_token, serve
 
-    registry = _registry(skills)
+    registry = load_registry(skills, backend)
     keep = not needs_token(host) if keep is None else keep
     store, results = (SessionStore(), open_results()) if keep else (None, None)
     home = None if store is None else store.home.root
@@ -128,6 +126,7 @@ def chat(
     planner: PlannerName = "nano",
     device: Device = "auto",
     skills: SkillFiles = None,
+    backend: BackendNames = None,
     point: Annotated[
         list[str] | None, typer.Option(help="x,y in 0..1: a place on the last picture.")
     ] = None,
@@ -143,7 +142,10 @@ def chat(
 
     home = None if session is None else data_home()
     agent = Agent(
-        _loader(ctx)(planner, device=device), _registry(skills), results=open_results(), home=home
+        _loader(ctx)(planner, device=device),
+        load_registry(skills, backend),
+        results=open_results(),
+        home=home,
     )
     talk = Talk(agent, Console(stderr=json), out, session)
     with closing(talk.session):
@@ -174,11 +176,12 @@ def run(
     ] = None,
     json: AsJson = False,
     skills: SkillFiles = None,
+    backend: BackendNames = None,
 ) -> None:
     """Run one skill by hand, without a planner."""
     result = asyncio.run(
         run_skill(
-            _registry(skills),
+            load_registry(skills, backend),
             skill,
             arguments or [],
             images=image or [],
@@ -209,48 +212,18 @@ def replay(
     ] = None,
     json: AsJson = False,
     skills: SkillFiles = None,
+    backend: BackendNames = None,
 ) -> None:
     """Run the calls of a LLaVA-Plus conversation with these skills."""
     from .replayed import replay_item, show_replay
 
-    done = replay_item(file, number, image, _registry(skills), out)
+    done = replay_item(file, number, image, load_registry(skills, backend), out)
     if json:
         sys.stdout.write(done.trace.to_json() + "\n")
     else:
         show_replay(done, Console())
     if not all(result.ok for result in done.results):
         raise typer.Exit(UNFINISHED)
-
-
-@skills_app.callback()
-def _skills(ctx: typer.Context, skills: SkillFiles = None) -> None:
-    ctx.meta["skills"] = skills
-    if ctx.invoked_subcommand is None:
-        show_skills(_registry(skills), Console())
-
-
-@skills_app.command()
-def show(ctx: typer.Context, name: str, skills: SkillFiles = None) -> None:
-    """Show all that is known of one skill."""
-    registry = _registry([*(ctx.meta["skills"] or []), *(skills or [])])
-    try:
-        spec = registry.find(name)
-    except SkillError as error:
-        raise SetupError(str(error)) from error
-    show_skill(spec, Console())
-
-
-@skills_app.command()
-def new(
-    ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="Such as find_edges.")],
-    folder: Annotated[Path, typer.Option(help="Where the two files go.")] = Path(),
-) -> None:
-    """Write a small working skill and its test, to change."""
-    skill, test = write_skill(name, folder, _registry(ctx.meta["skills"]))
-    say(Console(), f"wrote {skill} and {test}")
-    say(Console(), f"Try it: llava-plus run {name} --image PICTURE --skills {skill}", "dim")
-    say(Console(), f"Test it: pytest {test}", "dim")
 
 
 def main(
@@ -272,11 +245,3 @@ def main(
 def _loader(ctx: typer.Context) -> Callable[..., Planner]:
     load: Callable[..., Any] = ctx.obj
     return load
-
-
-def _registry(files: list[Path] | None) -> SkillRegistry:
-    """Return the built-in skills, those of the person's own files and of installed packages."""
-    loaded = load_skills(files or [])
-    for problem in loaded.problems:
-        say(Console(stderr=True), problem, "yellow")
-    return loaded.skills

@@ -119,18 +119,24 @@ def free_name(path: Path) -> Path:
 
 
 def show_skills(registry: SkillRegistry, console: Console) -> None:
-    """Print every skill with its signature."""
+    """Print every skill with its signature, and which models do it or could."""
+    from llava_plus.skills.backends import skill_backends
+
     for spec in registry:
         say(console, spec.signature(), "cyan")
         say(console, f"    {spec.description}")
         if spec.source:
             say(console, f"    from {spec.source}", "dim")
+        for line in skill_backends(spec):
+            say(console, f"    backend {line}", "dim")
 
 
 def show_skill(spec: SkillSpec, console: Console) -> None:
     """Print all that is known of a skill."""
+    from llava_plus.skills.backends import skill_backends
+
     say(console, spec.signature(), "bold cyan")
-    say(console, spec.description)
+    say(console, spec.told)
     for parameter in spec.parameters:
         say(console, f"  {parameter.signature()}", "cyan")
         if parameter.description:
@@ -143,6 +149,8 @@ def show_skill(spec: SkillSpec, console: Console) -> None:
         say(console, "  asks before each call of a planner", "dim")
     if spec.source:
         say(console, f"  from {spec.source}")
+    for line in skill_backends(spec):
+        say(console, f"  backend {line}", "dim")
     facts = f"backend {spec.backend}, version {spec.version}, at most {spec.time_limit:g} s"
     say(console, f"  {facts}", "dim")
 

@@ -66,25 +66,38 @@ def detect(image: Image, label: str) -> Boxes:
     )
 
 
-def _meant(label: str) -> str:
-    """Return what the label names of the three, or say that it cannot be found here."""
+def finds(label: str) -> bool:
+    """Whether a label names one of the three things that can be found here."""
+    return bool(_named(_words(label)))
+
+
+def _words(label: str) -> str:
     words = (
         re.sub(r"[\s_-]+", " ", label)
         .strip()
         .casefold()
         .replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     )
-    words = re.sub(r"^(the|a|an|all|any|every|some|my|their|his|her) ", "", words)
-    for candidate in (words, singular(words)):
-        if candidate in _MEANT:
-            return _MEANT[candidate]
+    return re.sub(r"^(the|a|an|all|any|every|some|my|their|his|her) ", "", words)
+
+
+def _named(words: str) -> str:
+    return next((_MEANT[name] for name in (words, singular(words)) if name in _MEANT), "")
+
+
+def _meant(label: str) -> str:
+    """Return what the label names of the three, or say that it cannot be found here."""
+    words = _words(label)
+    if meant := _named(words):
+        return meant
     if not words:
         raise SkillError(f"detect: label must name something, got {label!r}. Try 'face'.")
     near = next((_NEAR[name] for name in (words, singular(words)) if name in _NEAR), "")
     hint = f" If that serves too, detect {near!r}." if near else ""
     raise SkillError(
         f"detect: cannot find {label.strip()!r} here; it finds faces, text and codes.{hint} "
-        "An open-vocabulary detector such as GroundingDINO would, but none is installed. "
+        "An open-vocabulary detector such as GroundingDINO would, but none is installed; "
+        "a person gets it with 'llava-plus skills pull grounding-dino' (690 MB). "
         "A click or a dragged box on the picture can show where the thing is; "
         "a file of one's own skills, given with --skills, can add a detector."
     )

@@ -1,9 +1,12 @@
 """Photographs that the test tools bring along, and a person's own skills in workers."""
 
 import asyncio
+import runpy
 import subprocess
 import time
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib
 import numpy as np
@@ -118,6 +121,30 @@ def eventually():
 def hanging():
     """Return the file in which ``hang`` says its processes, and how to read it."""
     return _hanging
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """What saves models of a few channels, laid out as the hub's repositories are."""
+    return SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tiny, tmp_path_factory):
+    """Return the folder of a tiny model by its name; nobody may change what is in it."""
+    home = tmp_path_factory.mktemp("checkpoints")
+    return cache(lambda name: getattr(tiny, name)(home / name))
+
+
+@pytest.fixture
+def own_choice(monkeypatch, tmp_path):
+    """Leave the choice of backends to the test, and let the hub's cache be empty."""
+    from huggingface_hub import constants
+
+    monkeypatch.delenv("LLAVA_PLUS_BACKENDS")
+    monkeypatch.setenv("LLAVA_PLUS_SKILL_DEVICE", "cpu")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
 
 
 def _runtime_of(registry, pool):

@@ -1,0 +1,46 @@
+"""What a backend is: a model that does a skill, and what it needs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from llava_plus.skills import Value
+
+Model = Callable[..., Value]  # takes what the skill takes, and may take more
+MIB = 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backend:
+    """A model that does a skill; nothing of it is imported or loaded before it is needed.
+
+    Args:
+        name: What people call it.
+        skill: The skill that it does.
+        note: What it adds to the skill's description, in a sentence for planners.
+        weights: The id on the hub of the weights that are meant where nobody names others.
+        model_type: What the ``config.json`` of fitting weights says.
+        licence: Of those weights.
+        download: Their size in MB.
+        working: MiB that it takes beside its weights while it works; an estimate.
+        load: Makes the model of a folder with weights and a device ("cuda", "mps", "cpu").
+        words: Whether the weights come with a tokenizer.
+        packages: Those that it imports beside what the program needs anyway.
+        extra: The extra of this package that brings them.
+        device: The device that it must have.
+    """
+
+    name: str
+    skill: str
+    note: str
+    weights: str
+    model_type: str
+    licence: str
+    download: int
+    working: int
+    load: Callable[[Path, str], Model]
+    words: bool = False
+    packages: tuple[str, ...] = ()
+    extra: str = ""
+    device: Literal["any", "cuda"] = "any"

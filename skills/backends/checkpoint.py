@@ -1,0 +1,68 @@
+"""From a folder with weights to a model of transformers, whole or not at all."""
+
+from pathlib import Path
+from typing import Any
+
+from llava_plus.errors import SetupError
+from llava_plus.skills.classes import DEVICE
+
+
+def load_checkpoint(folder: Path, device: str, model_class: Any, processor_class: Any) -> Any:
+    """Return the model, ready to run, and its processor.
+
+    Only safetensors are read, in float32, and nothing is fetched. A weight that is missing is an
+    error; surplus ones are not, since older checkpoints hold some that were never used.
+
+    Args:
+        folder: What the weights' repository on the hub holds.
+        device: "cuda", "mps" or "cpu".
+        model_class: A class of transformers.
+        processor_class: The one that belongs to it.
+
+    Raises:
+        SetupError: What is in the folder cannot be read, or lacks weights.
+    """
+    import torch
+    from safetensors import SafetensorError
+
+    try:
+        model, report = model_class.from_pretrained(
+            folder,
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+        processor = processor_class.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+        if is_out_of_memory(error):
+            raise
+        first = (str(error).splitlines() or [type(error).__name__])[0][:300]
+        raise SetupError(f"The weights in {folder} cannot be loaded: {first} {_again()}") from error
+    if missing := sorted(map(str, report["missing_keys"])):
+        shown = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
+        raise SetupError(f"The weights in {folder} lack {len(missing)} parts: {shown}. {_again()}")
+    return _placed(model, device), processor
+
+
+def _placed(model: Any, device: str) -> Any:
+    try:
+        return model.to(device).eval()
+    except (RuntimeError, AssertionError) as error:  # PyTorch raises either
+        if is_out_of_memory(error):
+            raise
+        first = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise SetupError(
+            f"The model cannot run on {device!r}: {first}. Start with {DEVICE}=cpu."
+        ) from error
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that the memory of the device is used up."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and "allocate memory" in str(error)
+
+
+def _again() -> str:
+    return "Pull or copy them again, or name other weights."

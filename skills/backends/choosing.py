@@ -1,0 +1,223 @@
+"""Which backend does a call: chosen where the program starts, or by a rule that is written down."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from llava_plus.errors import SetupError
+from llava_plus.skills import SkillRegistry, SkillSpec, Value
+from llava_plus.skills.classes import DEVICE, best_device
+from llava_plus.skills.spec import Routed
+
+from .backend import Backend, Model
+from .checkpoint import is_out_of_memory
+from .shelf import Shelf, default_shelf
+from .status import Status, need_of, status_of
+from .table import BACKENDS
+from .weights import fingerprint
+
+VARIABLE = "LLAVA_PLUS_BACKENDS"  # such as "detect=owlv2,segment=builtin"; flags come first
+AUTO = "auto"
+BUILTIN = "builtin"
+TIME_LIMIT = 300.0  # seconds, in which a model may have to be loaded
+_BOTH = f"{BUILTIN}+"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What a person wants to do a skill: "detect=grounding-dino:FOLDER", taken apart."""
+
+    backend: str = AUTO  # or "builtin", or the name of a model
+    place: str = ""
+    shared: bool = False  # the built-in one does what it can, the model the rest
+    said: str = ""  # where and how, for errors
+
+
+class Chooser(Routed):
+    """Gives each call its backend.
+
+    Args:
+        builtin: The skill as it is with nothing downloaded.
+        model: The same skill done by a model.
+        covers: Whether the built-in one does a call with such arguments; None where the model does
+            them all.
+    """
+
+    def __init__(
+        self,
+        builtin: SkillSpec,
+        model: SkillSpec,
+        covers: Callable[[Mapping[str, Any]], bool] | None,
+    ) -> None:
+        self.builtin = builtin
+        self.model = model
+        self.options = (builtin, model) if covers else (model,)
+        self._covers = covers
+
+    @property
+    def shared(self) -> bool:
+        """Whether the built-in skill does some of the calls."""
+        return self._covers is not None
+
+    def choose(self, args: Mapping[str, Any]) -> SkillSpec:
+        covered = self._covers is not None and self._covers(args)
+        return self.builtin if covered else self.model
+
+
+def with_backends(
+    skills: SkillRegistry,
+    wanted: Iterable[str] = (),
+    *,
+    table: Sequence[Backend] = BACKENDS,
+    shelf: Shelf | None = None,
+) -> SkillRegistry:
+    """Return the skills with the models that do them.
+
+    A choice is "SKILL=BACKEND", "SKILL=BACKEND:FOLDER_OR_ID" or "SKILL=builtin+BACKEND", where the
+    built-in backend does what it can and the model the rest. What nobody chooses is "auto": of the
+    backends of a skill, the first one whose weights are there; for ``detect`` together with the
+    built-in one, for other skills alone; where there is none, the built-in one.
+
+    Args:
+        skills: The registry.
+        wanted: Choices; the environment variable ``LLAVA_PLUS_BACKENDS`` may hold more, with
+            commas between them, for skills that are not named here.
+        table: The backends that there are.
+        shelf: Where loaded models stand; that of this process if left out.
+
+    Raises:
+        SetupError: A choice cannot be read, or the backend that it names cannot work here.
+    """
+    choices = _choices(wanted, table)
+    shelf = shelf or default_shelf()
+    specs = []
+    for spec in skills:
+        offered = [each for each in table if each.skill == spec.name]
+        if offered and spec.backend == BUILTIN:
+            spec = _chosen(spec, choices.get(spec.name, Choice()), offered, shelf)
+        specs.append(spec)
+    return SkillRegistry(specs)
+
+
+def skill_backends(spec: SkillSpec, table: Sequence[Backend] = BACKENDS) -> tuple[str, ...]:
+    """Return a line for each backend of a skill: whether it is used, and else what it needs."""
+    offered = [each for each in table if each.skill == spec.name]
+    chooser = spec.function if isinstance(spec.function, Chooser) else None
+    if not offered or (chooser is None and spec.backend != BUILTIN):
+        return ()
+    used = chooser.model.backend if chooser else ""
+    alone = chooser is None or not chooser.shared
+    lines = []
+    if chooser is None or chooser.shared:
+        lines.append(f"{BUILTIN}: used" + ("" if alone else " for what it can do"))
+    else:
+        lines.append(f"{BUILTIN}: available")
+    for each in offered:
+        if each.name == used:
+            lines.append(f"{each.name}: used" + ("" if alone else " for all else"))
+        else:
+            lines.append(f"{each.name}: {status_of(each).sentence}")
+    return tuple(lines)
+
+
+def _choices(wanted: Iterable[str], table: Sequence[Backend]) -> dict[str, Choice]:
+    told = [text for text in os.environ.get(VARIABLE, "").split(",") if text.strip()]
+    choices: dict[str, Choice] = {}
+    for source, texts in ((VARIABLE, told), ("--backend", wanted)):
+        for text in texts:
+            skill, choice = _choice(text.strip(), source, table)
+            choices[skill] = choice
+    return choices
+
+
+def _choice(text: str, source: str, table: Sequence[Backend]) -> tuple[str, Choice]:
+    skill, _, rest = text.partition("=")
+    shared = rest.startswith(_BOTH)
+    name, _, place = rest.removeprefix(_BOTH).partition(":")
+    names = [each.name for each in table if each.skill == skill]
+    said = f"{source} {text}"
+    if not names:
+        known = ", ".join(sorted({each.skill for each in table}))
+        raise SetupError(
+            f"{said}: no skill {skill!r} has several backends; {known} have. "
+            "Write SKILL=BACKEND, as in detect=grounding-dino."
+        )
+    if name not in (*names, BUILTIN, AUTO) or (name in (BUILTIN, AUTO) and (place or shared)):
+        raise SetupError(
+            f"{said}: {skill} has no backend {rest!r}. Write {skill}={names[0]}, "
+            f"{skill}={names[0]}:FOLDER_OR_ID, {skill}={BUILTIN} or {skill}={AUTO}; "
+            f"its backends are {', '.join((BUILTIN, *names))}."
+        )
+    if shared and _coverage(skill) is None:
+        raise SetupError(f"{said}: the built-in {skill} does all calls. Write {skill}={name}.")
+    return skill, Choice(backend=name, place=place, shared=shared, said=said)
+
+
+def _chosen(spec: SkillSpec, choice: Choice, offered: Sequence[Backend], shelf: Shelf) -> SkillSpec:
+    if choice.backend == BUILTIN:
+        return spec
+    if choice.backend == AUTO:
+        looked = ((each, status_of(each)) for each in offered)
+        found = next(((e, status) for e, status in looked if status.state == "available"), None)
+        return _backed(spec, *found, _coverage(spec.name), shelf) if found else spec
+    backend = next(each for each in offered if each.name == choice.backend)
+    status = status_of(backend, choice.place)
+    if status.state != "available":
+        raise SetupError(f"{choice.said}: {backend.name} {status.sentence}")
+    return _backed(spec, backend, status, _coverage(spec.name) if choice.shared else None, shelf)
+
+
+def _backed(
+    spec: SkillSpec,
+    backend: Backend,
+    status: Status,
+    covers: Callable[[Mapping[str, Any]], bool] | None,
+    shelf: Shelf,
+) -> SkillSpec:
+    """Return a skill that a model does, or shares with the built-in function."""
+    assert status.folder is not None
+    model = replace(
+        spec,
+        function=_function(backend, status.folder, shelf),
+        note=backend.note,
+        backend=backend.name,
+        version=f"{spec.version}.{fingerprint(status.folder)}",
+        isolation="inline",
+        time_limit=TIME_LIMIT,
+    )
+    name = _BOTH + backend.name if covers else backend.name
+    return replace(model, function=Chooser(spec, model, covers), backend=name)
+
+
+def _function(backend: Backend, folder: Path, shelf: Shelf) -> Model:
+    """Return what does a skill with a model, which it loads at the first call."""
+    need = need_of(backend, folder)
+    key = (backend.name, str(folder))
+
+    def function(*args: Any, **named: Any) -> Value:
+        device = best_device()
+        try:
+            with shelf.borrow(key, need, lambda: backend.load(folder, device)) as model:
+                return model(*args, **named)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+        shelf.drop(key)  # only here has the error let go of what it held
+        raise SetupError(
+            f"{backend.name} ran out of memory on {device}; it takes about {need} MiB. Close other "
+            f"programs, name smaller weights (--backend {backend.skill}={backend.name}:"
+            f"FOLDER_OR_ID), or start with {DEVICE}=cpu."
+        )
+
+    return function
+
+
+def _coverage(skill: str) -> Callable[[Mapping[str, Any]], bool] | None:
+    """Return what tells which calls the built-in skill does as well as it can be done."""
+    if skill != "detect":
+        return None
+    from llava_plus.skills.builtin.finding import finds
+
+    return lambda args: finds(str(args["label"]))

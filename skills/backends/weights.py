@@ -1,0 +1,114 @@
+"""Where weights lie: in a folder that a person names, or in the cache that all hub tools share."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from llava_plus.errors import SetupError
+
+_TOKENIZERS = (("tokenizer.json",), ("vocab.txt",), ("vocab.json", "merges.txt"))
+_PROCESSORS = ("preprocessor_config.json", "processor_config.json")
+_INDEX = "model.safetensors.index.json"
+_SINGLE = "model.safetensors"
+
+
+def find_weights(place: str) -> Path | None:
+    """Return the folder of weights; None where a hub id has not been pulled.
+
+    Args:
+        place: A folder, or the id of a repository on the hub, such as "facebook/sam-vit-base".
+
+    Raises:
+        SetupError: What can only be a folder is not there, or it can be neither.
+    """
+    folder = Path(place).expanduser()
+    if folder.is_dir():
+        return folder.resolve()
+    if place.startswith((".", "/", "~")) or place.count("/") != 1 or "" in place.split("/"):
+        raise SetupError(
+            f"There is no folder {place!r} with weights. Name one that is there, or the id of a "
+            "repository on the hub, such as 'facebook/sam-vit-base'."
+        )
+    return _snapshot(place)
+
+
+def lacking(folder: Path, *, words: bool) -> str:
+    """Name what a folder of weights lacks; empty where it is whole.
+
+    Of weights, the length is checked, not each byte.
+
+    Args:
+        folder: Where the weights lie.
+        words: Whether a tokenizer belongs to them.
+    """
+    if not (folder / "config.json").is_file():
+        return "config.json"
+    if not any((folder / name).is_file() for name in _PROCESSORS):
+        return _PROCESSORS[0]
+    if words and not any(all((folder / n).is_file() for n in names) for names in _TOKENIZERS):
+        return "tokenizer.json"
+    files = weight_files(folder)
+    if not files:
+        return _SINGLE
+    return next((file.name for file in files if not _whole(file)), "")
+
+
+def weight_files(folder: Path) -> tuple[Path, ...]:
+    """Return the safetensors files that belong to a model, whether they are there or not."""
+    if (folder / _SINGLE).is_file():
+        return (folder / _SINGLE,)
+    try:
+        index = json.loads((folder / _INDEX).read_bytes())
+        names = sorted(set(index["weight_map"].values()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ()
+    return tuple(folder / Path(str(name)).name for name in names)
+
+
+def weight_bytes(folder: Path) -> int:
+    """Return the bytes of the weights in a folder."""
+    return sum(file.stat().st_size for file in weight_files(folder))
+
+
+def fingerprint(folder: Path) -> str:
+    """Name the state of a folder in 8 letters: its files with their sizes and times."""
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    facts = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:8]
+
+
+def model_type(folder: Path) -> str:
+    """Return the kind of model that a folder holds, as its ``config.json`` says; else nothing."""
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+    except (OSError, ValueError):
+        return ""
+    return str(config.get("model_type", "")) if isinstance(config, dict) else ""
+
+
+def _snapshot(repository: str) -> Path | None:
+    """Find a repository in the hub's cache, as its main branch was when it was pulled last."""
+    from huggingface_hub import constants
+
+    home = Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
+    try:
+        commit = (home / "refs" / "main").read_text().strip()
+    except OSError:
+        return None
+    folder = home / "snapshots" / commit
+    return folder if commit and folder.is_dir() else None
+
+
+def _whole(file: Path) -> bool:
+    """Whether a safetensors file is as long as its own first lines say."""
+    try:
+        size = file.stat().st_size
+        with file.open("rb") as opened:
+            length = int.from_bytes(opened.read(8), "little")
+            if not 2 <= length <= size - 8:
+                return False
+            header = json.loads(opened.read(length))
+        ends = [entry["data_offsets"][1] for name, entry in header.items() if name[:2] != "__"]
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError):
+        return False
+    return size == 8 + length + max(ends, default=0)

@@ -1,0 +1,62 @@
+"""``--backend`` and ``llava-plus skills``: which models do skills, from the command line."""
+
+import json
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from PIL import Image as Pillow
+
+TINY = Path(__file__).parents[1] / "skills" / "tiny.py"
+
+
+@pytest.fixture
+def tiny(monkeypatch, tmp_path):
+    from huggingface_hub import constants
+
+    monkeypatch.delenv("LLAVA_PLUS_BACKENDS")
+    monkeypatch.setenv("LLAVA_PLUS_SKILL_DEVICE", "cpu")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    return SimpleNamespace(**runpy.run_path(str(TINY)))
+
+
+def test_the_list_shows_what_each_backend_needs_with_the_command(llava, tiny):
+    code, out, _ = llava("skills")
+    lines = [line.strip() for line in out.splitlines() if line.startswith("    backend ")]
+    assert code == 0
+    assert lines == [
+        "backend builtin: used",
+        "backend grounding-dino: needs weights: 690 MB, IDEA-Research/grounding-dino-tiny is not "
+        "on this machine. Run: llava-plus skills pull grounding-dino",
+        "backend owlv2: needs weights: 620 MB, google/owlv2-base-patch16-ensemble is not "
+        "on this machine. Run: llava-plus skills pull owlv2",
+        "backend builtin: used",
+        "backend sam: needs weights: 375 MB, facebook/sam-vit-base is not on this machine. "
+        "Run: llava-plus skills pull sam",
+    ]
+    assert [line for line in llava("skills", "show", "segment")[1].splitlines() if "sam" in line]
+
+
+def test_a_folder_of_weights_does_a_skill_and_is_named_in_the_result(llava, tiny, tmp_path):
+    folder = tiny.sam(tmp_path / "weights")
+    Pillow.new("RGB", (64, 48), "navy").save(tmp_path / "sea.png")
+    choice = f"segment=sam:{folder}"
+    run = ("run", "segment", "--image", "sea.png", "--point", "0.5,0.5")
+    code, out, err = llava(*run, "--json", "--backend", choice)
+    assert (code, err.count("Traceback")) == (0, 0), err
+    assert json.loads(out)["observation"]["backend"] == "sam"
+    assert "backend sam: used" in llava("skills", "--backend", choice)[1]
+
+
+def test_a_choice_that_cannot_be_met_ends_the_program_with_a_sentence(llava, tiny):
+    code, out, err = llava("skills", "--backend", "detect=grounding-dino")
+    assert (code, out) == (1, "")
+    assert "detect=grounding-dino: grounding-dino needs weights: 690 MB" in err
+    assert "Run: llava-plus skills pull grounding-dino" in err
+
+
+def test_pulling_a_name_that_is_none_says_which_there_are(llava, tiny):
+    code, out, err = llava("skills", "pull", "yolo")
+    assert (code, out) == (1, "")
+    assert err.strip() == "There is no backend 'yolo'. There are: grounding-dino, owlv2, sam."

@@ -1,0 +1,88 @@
+"""``llava-plus skills``: what there is, what it needs, and getting it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from llava_plus.errors import SetupError, SkillError
+from llava_plus.skills import SkillRegistry, load_skills, write_skill
+
+from .terminal import say, show_skill, show_skills
+
+app = typer.Typer(invoke_without_command=True, help="List the skills.")
+
+SkillFiles = Annotated[
+    list[Path] | None, typer.Option("--skills", help="A Python file with skills of your own.")
+]
+BackendNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--backend",
+        help="Which model does a skill: SKILL=BACKEND or SKILL=BACKEND:FOLDER_OR_ID, such as "
+        "detect=grounding-dino; again for another skill.",
+    ),
+]
+
+
+def load_registry(files: list[Path] | None, backends: list[str] | None = None) -> SkillRegistry:
+    """Return the built-in skills, those of the person's own files and of installed packages."""
+    loaded = load_skills(files or [], backends=backends or [])
+    for problem in loaded.problems:
+        say(Console(stderr=True), problem, "yellow")
+    return loaded.skills
+
+
+@app.callback()
+def _skills(ctx: typer.Context, skills: SkillFiles = None, backend: BackendNames = None) -> None:
+    ctx.meta["skills"], ctx.meta["backends"] = skills, backend
+    if ctx.invoked_subcommand is None:
+        show_skills(load_registry(skills, backend), Console())
+
+
+@app.command()
+def show(
+    ctx: typer.Context, name: str, skills: SkillFiles = None, backend: BackendNames = None
+) -> None:
+    """Show all that is known of one skill."""
+    registry = load_registry(
+        [*(ctx.meta["skills"] or []), *(skills or [])],
+        [*(ctx.meta["backends"] or []), *(backend or [])],
+    )
+    try:
+        spec = registry.find(name)
+    except SkillError as error:
+        raise SetupError(str(error)) from error
+    show_skill(spec, Console())
+
+
+@app.command()
+def new(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="Such as find_edges.")],
+    folder: Annotated[Path, typer.Option(help="Where the two files go.")] = Path(),
+) -> None:
+    """Write a small working skill and its test, to change."""
+    skill, test = write_skill(name, folder, load_registry(ctx.meta["skills"]))
+    say(Console(), f"wrote {skill} and {test}")
+    say(Console(), f"Try it: llava-plus run {name} --image PICTURE --skills {skill}", "dim")
+    say(Console(), f"Test it: pytest {test}", "dim")
+
+
+@app.command()
+def pull(
+    name: Annotated[
+        str, typer.Argument(help="A backend, such as grounding-dino, or BACKEND:ID_ON_THE_HUB.")
+    ],
+) -> None:
+    """Download the weights of a backend into the cache that all hub tools share."""
+    from llava_plus.skills import backends
+
+    known_as, _, place = name.partition(":")
+    backend = backends.named(known_as)
+    folder = backends.pull(backend, place, say=lambda text: say(Console(stderr=True), text))
+    say(Console(), f"{backend.name} lies in {folder}")
+    chosen = f"{backend.skill}={name}"
+    how = f"with --backend {chosen}" if place else "from the next start on"
+    say(Console(), f"{backend.skill} has it {how}.", "dim")
