@@ -44,12 +44,27 @@ class Output:
         Args:
             name: Its path within the folder.
         """
+        with writing(self.folder):
+            return Writing(self.reserve(name), name, self.files)
+
+    def reserve(self, name: str) -> Path:
+        """Note that a file will lie here, and make its folder; return its path.
+
+        What another library writes there counts after `take`.
+        """
         path = self.folder / name
         with writing(self.folder):
             with self._mark.open("a", encoding="utf-8") as mark:
                 mark.write(f"{name}\n")
             path.parent.mkdir(parents=True, exist_ok=True)
-            return Writing(path, name, self.files)
+        return path
+
+    def take(self, name: str) -> None:
+        """Count a file that another library has written, now that it is whole."""
+        path = self.folder / name
+        with writing(self.folder), path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        self.files.append({"name": name, "bytes": path.stat().st_size, "sha256": digest})
 
     def finish(self, facts: Mapping[str, Any]) -> None:
         """Write the manifest; from now on the folder counts as whole."""
@@ -146,7 +161,7 @@ class Shards:
     def add(self, line: str) -> None:
         """Write a line, without its end."""
         if self.lines % self._size == 0:
-            self._close()
+            self.close()
             number = self.lines // self._size
             self._file = self._output.create(f"{self._stem}-{number:05d}{self._suffix}")
         assert self._file is not None
@@ -158,13 +173,15 @@ class Shards:
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if kind is None:
-            self._close()
+            self.close()
         elif self._file is not None:
             self._file.__exit__(kind)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Bring the last file to the disk."""
         if self._file is not None:
             self._file.close()
+            self._file = None
 
 
 class PictureFiles:
