@@ -84,6 +84,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return found
 
 
+def yields_of(folder: Path) -> list[dict[str, Any]]:
+    """Return what verifiers let through when a folder was made; nothing where none did."""
+    if not (folder / MANIFEST).exists():
+        return []
+    found: list[dict[str, Any]] = read_manifest(folder).get("yields", [])
+    return found
+
+
 def _files(root: Path) -> Iterator[Path]:
     if not root.exists():
         raise SetupError(f"There is no folder {root}. {WANTED}")

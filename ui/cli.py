@@ -1,4 +1,4 @@
-"""The command line: ``llava-plus ui``, ``chat``, ``run``, ``replay``, ``skills``, ``sessions``."""
+"""The command line: ``llava-plus ui, chat, run, replay, skills, sessions, data``."""
 
 import asyncio
 import sys
@@ -16,6 +16,7 @@ from llava_plus.errors import SetupError, SkillError
 from llava_plus.skills import SkillRegistry, load_skills, write_skill
 
 from .by_hand import run_skill
+from .cli_data import data_app
 from .kept import sessions_app
 from .results import open_results
 from .terminal import print_json, say, show_skill, show_skills
@@ -27,6 +28,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 skills_app = typer.Typer(invoke_without_command=True, help="List the skills.")
 app.add_typer(skills_app, name="skills")
 app.add_typer(sessions_app, name="sessions")
+app.add_typer(data_app, name="data")
 
 SkillFiles = Annotated[
     list[Path] | None, typer.Option("--skills", help="A Python file with skills of your own.")

@@ -2,7 +2,7 @@
 
 from .card import dataset_card, yields_table
 from .chat import ChatLines, Style, chat_line
-from .parquet import ParquetRows
+from .parquet import ParquetRows, check_parquet
 from .plots import save_plots
 from .plus_import import Imported, import_plus, stream_items
 from .plus_json import PlusItems, plus_item
@@ -21,6 +21,7 @@ __all__ = [
     "Style",
     "TraceLines",
     "chat_line",
+    "check_parquet",
     "dataset_card",
     "export_folder",
     "import_plus",

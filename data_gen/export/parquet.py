@@ -107,6 +107,16 @@ class ParquetRows:
             self._output.take(self._name_now)
 
 
+def check_parquet() -> None:
+    """Make sure that all which this format needs is there, before a folder is made.
+
+    Raises:
+        SetupError: pyarrow or matplotlib is not installed.
+    """
+    needed("pyarrow.parquet", "Writing Parquet")
+    needed("matplotlib.figure", "Drawing plots")
+
+
 def _schema(arrow: Any) -> Any:
     picture = arrow.struct([("bytes", arrow.binary()), ("path", arrow.string())])
     kinds = {

@@ -37,7 +37,8 @@ class Exported:
     written: int = 0
     unreadable: int = 0
     left_out: int = 0
-    problems: list[Problem] = field(default_factory=list)  # the first few of both kinds
+    problems: list[Problem] = field(default_factory=list)  # the first few that could not be read
+    unfit: list[Problem] = field(default_factory=list)  # the first few that were left out
 
 
 def export_folder(
@@ -65,14 +66,15 @@ def export_folder(
         done.read += 1
         if isinstance(found, Problem):
             done.unreadable += 1
-            _note(done, found)
+            done.problems += [found][: SHOWN - len(done.problems)]
         else:
             try:
                 form.add(found)
                 done.written += 1
             except (LeftOutError, SkillError) as error:
                 done.left_out += 1
-                _note(done, Problem(where=found.id, why=str(error), line=""))
+                unfit = Problem(where=found.id, why=str(error), line="")
+                done.unfit += [unfit][: SHOWN - len(done.unfit)]
         tick()
     counts = {"read": done.read, "written": done.written}
     left = {"unreadable": done.unreadable, "left_out": done.left_out}
@@ -97,7 +99,3 @@ class TraceLines:
         self._shards.close()
         return {"kind": "traces"}
 
-
-def _note(done: Exported, problem: Problem) -> None:
-    if len(done.problems) < SHOWN:
-        done.problems.append(problem)
