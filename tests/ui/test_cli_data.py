@@ -34,8 +34,13 @@ def test_what_is_dropped_is_counted_and_readable(llava, traces):
     assert (code, report["kept"]) == (0, 0)
     rows = {row["name"]: row["dropped"] for row in report["yields"]}
     assert rows == {
-        **{"schema": 0, "licence": 2, "refusal": 0, "truth": 0},
-        **{"grounded": 0, "no leak": 0, "unique": 0},
+        "schema": 0,
+        "licence": 2,
+        "refusal": 0,
+        "truth": 0,
+        "grounded": 0,
+        "no leak": 0,
+        "unique": 0,
     }
     dropped = (traces.parent / "good" / "dropped" / "traces-00000.jsonl").read_text()
     assert "does not say under which licence" in dropped
