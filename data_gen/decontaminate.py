@@ -20,6 +20,7 @@ from .verify.verdict import PASSED, Verdict, dropped
 WORDS = 5  # of one n-gram
 SIDE = 8  # of a difference hash, whose bits are 2 * 8 * 8
 FLAT = 2.0  # standard deviation of grey levels below which a picture has no shape to compare
+LIGHTER = 2  # grey levels; less may be noise in an even ground
 # Chinese and Japanese are written without spaces: each character counts as a word.
 TOKEN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
 FIELDS = ("request", "question", "prompt", "message", "text")
@@ -135,7 +136,7 @@ def difference_hash(image: Image) -> NDArray[np.uint8] | None:
         return None
     across = np.asarray(grey.resize((SIDE + 1, SIDE), size), np.int16)  # (8, 9)
     down = np.asarray(grey.resize((SIDE, SIDE + 1), size), np.int16)  # (9, 8)
-    bits = np.stack([np.diff(across, axis=1) > 0, np.diff(down, axis=0) > 0])  # (2, 8, 8)
+    bits = np.stack([np.diff(across, axis=1), np.diff(down, axis=0)]) > LIGHTER  # (2, 8, 8)
     return np.packbits(bits)
 
 

@@ -66,30 +66,31 @@ class TraceFolder:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return what a finished output says of itself.
+    """Return what a finished output says of itself; nothing where there is no manifest of ours.
 
     Raises:
-        SetupError: There is none, or it cannot be read.
+        SetupError: It is damaged.
     """
     path = folder / MANIFEST
+    if not path.exists():
+        return {}
     try:
         found: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise SetupError(
-            f"Cannot read {path}: {getattr(error, 'strerror', None) or 'it is damaged'}. "
-            "Make that folder again."
-        ) from error
-    if not isinstance(found, dict) or not isinstance(found.get("files"), list):
-        raise SetupError(f"{path} is no manifest. Make that folder again.")
-    return found
+        why = getattr(error, "strerror", None) or "it is damaged"
+        raise SetupError(f"Cannot read {path}: {why}. Make that folder again.") from error
+    return found if isinstance(found, dict) and isinstance(found.get("files"), list) else {}
 
 
 def yields_of(folder: Path) -> list[dict[str, Any]]:
     """Return what verifiers let through when a folder was made; nothing where none did."""
-    if not (folder / MANIFEST).exists():
-        return []
     found: list[dict[str, Any]] = read_manifest(folder).get("yields", [])
     return found
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    files = read_manifest(folder).get("files", [])
+    return {str(one.get("name")): str(one.get("sha256")) for one in files if isinstance(one, dict)}
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -105,6 +106,9 @@ def _files(root: Path) -> Iterator[Path]:
                 f"{place} is only half written: the command that makes it was interrupted. "
                 "Run that command again."
             )
+        for name in _checksums(Path(place)):
+            if "/" not in name and name not in names:
+                raise SetupError(f"{place} lacks {name}, which its manifest names. Copy it again.")
         for name in sorted(names):
             if name.endswith(".jsonl") or name == "trace.json":
                 found = True
@@ -115,12 +119,12 @@ def _files(root: Path) -> Iterator[Path]:
 
 def _check(file: Path) -> None:
     """Compare a shard with its manifest, where there is one."""
-    if not (file.parent / MANIFEST).exists():
+    wanted = _checksums(file.parent).get(file.name)
+    if wanted is None:
         return
-    listed = {one["name"]: one for one in read_manifest(file.parent)["files"]}
     with file.open("rb") as shard:
         digest = hashlib.file_digest(shard, "sha256").hexdigest()
-    if file.name in listed and listed[file.name]["sha256"] != digest:
+    if wanted != digest:
         raise SetupError(
             f"{file} was changed or cut short since its manifest was written. "
             "Copy it again, or make that folder again."

@@ -9,7 +9,10 @@ from llava_plus.agent import Trace, Turn
 from llava_plus.skills import Masks, Value, value_to_json
 from llava_plus.skills.values import PREFIXES
 
-HANDLE = re.compile(rf"\b(?:{'|'.join(sorted(PREFIXES.values()))})_[0-9]+\b")
+# Not \b: Chinese is written without spaces around a handle.
+HANDLE = re.compile(
+    rf"(?<![A-Za-z0-9_])(?:{'|'.join(sorted(PREFIXES.values()))})_[0-9]+(?![A-Za-z0-9_])"
+)
 QUOTE = re.compile(r'"([^"]+)"|“([^”]+)”|«([^»]+)»|「([^」]+)」|『([^』]+)』')
 NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)*%?")
 THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")

@@ -193,12 +193,15 @@ def test_what_is_there_is_never_overwritten(faces, folder_of, tmp_path):
         sift_folder(TraceFolder(folder), tmp_path / "file", [])
 
 
-def test_a_shard_that_was_changed_is_refused(faces, folder_of, tmp_path):
+def test_a_shard_that_was_changed_or_is_gone_is_refused(faces, folder_of, tmp_path):
     sift_folder(TraceFolder(folder_of(faces())), tmp_path / "out", [])
     shard = tmp_path / "out" / "traces-00000.jsonl"
     shard.write_bytes(shard.read_bytes().replace(b"faces", b"cases"))
     with pytest.raises(SetupError, match="was changed or cut short"):
         list(TraceFolder(tmp_path / "out").read())
+    shard.rename(tmp_path / "gone.jsonl")
+    with pytest.raises(SetupError, match=r"lacks traces-00000.jsonl"):
+        TraceFolder(tmp_path / "out")
 
 
 def test_a_licence_is_given_to_traces_that_name_none(faces, folder_of, tmp_path):
