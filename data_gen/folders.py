@@ -150,7 +150,8 @@ def _read(raw: bytes, where: str, stores: Sequence[ArtifactStore]) -> Trace | Pr
 def _digests(fields: Any) -> set[str]:
     """Return the pictures that a trace needs; of what is no trace, as many as can be told."""
     artifacts = fields.get("artifacts") if isinstance(fields, dict) else None
-    values = [one.get("value") for one in artifacts or () if isinstance(one, dict)]
+    listed = artifacts if isinstance(artifacts, list) else []
+    values = [one.get("value") for one in listed if isinstance(one, dict)]
     pictures = [one for one in values if isinstance(one, dict) and one.get("kind") == "image"]
     return {str(one.get("digest")) for one in pictures}
 
