@@ -180,7 +180,8 @@ def export(
             check_parquet()
             make = partial(ParquetRows, name=name, yields=yields_of(folder))
         case _:
-            make = partial(ChatLines, skills=registry, style=form.value)
+            style: Any = form.value
+            make = partial(ChatLines, skills=registry, style=style)
     with _progress("exporting", traces) as tick:
         done = export_folder(traces, out, make, tick=tick)
     say(Console(), f"{done.written} of {done.read} traces are in {out}")
