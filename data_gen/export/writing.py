@@ -98,4 +98,3 @@ class TraceLines:
         """End the last shard."""
         self._shards.close()
         return {"kind": "traces"}
-

@@ -14,7 +14,7 @@ HANDLE = re.compile(
     rf"(?<![A-Za-z0-9_])(?:{'|'.join(sorted(PREFIXES.values()))})_[0-9]+(?![A-Za-z0-9_])"
 )
 QUOTE = re.compile(r'"([^"]+)"|“([^”]+)”|«([^»]+)»|「([^」]+)」|『([^』]+)』')
-NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)*%?")
+NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)*(?:\s?%)?")
 THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 # "one" is too often no number: "the left one".
 WORDS = {
@@ -69,7 +69,7 @@ def claims_in(text: str) -> Iterator[Claim]:
     """Yield the numbers of a text, in figures or (2 to 12) in words, but for those of handles."""
     text = HANDLE.sub(" ", text)
     for found in NUMBER.findall(text):
-        plain = found.rstrip("%")
+        plain = found.rstrip("%").rstrip()
         plain = plain.replace(",", "" if THOUSANDS.fullmatch(plain) else ".")
         for part in [plain] if plain.count(".") < 2 else plain.split("."):
             _, _, decimals = part.partition(".")
