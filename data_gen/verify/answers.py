@@ -68,7 +68,7 @@ class MatchesTruth:
     A trace whose source knows nothing passes.
     """
 
-    name = "truth"
+    name = "ground truth"
 
     def check(self, trace: Trace) -> Verdict:
         """Compare each turn of which the source knows something."""

@@ -37,7 +37,7 @@ def test_what_is_dropped_is_counted_and_readable(llava, traces):
         "schema": 0,
         "licence": 2,
         "refusal": 0,
-        "truth": 0,
+        "ground truth": 0,
         "grounded": 0,
         "no leak": 0,
         "unique": 0,

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 import pytest
 
 from llava_plus.data_gen.folders import Problem, TraceFolder, read_manifest
-from llava_plus.data_gen.verify import Grounded, Verdict, sift_folder
+from llava_plus.data_gen.truth import Truth, truths_of, with_truths
+from llava_plus.data_gen.verify import Grounded, Verdict, sift_folder, standard_verifiers
 from llava_plus.errors import SetupError
 
 
@@ -213,6 +214,18 @@ def test_a_shard_that_was_changed_or_is_gone_is_refused(faces, folder_of, tmp_pa
     shard.rename(tmp_path / "gone.jsonl")
     with pytest.raises(SetupError, match=r"lacks traces-00000.jsonl"):
         TraceFolder(tmp_path / "out")
+
+
+def test_what_the_source_knows_stays_with_a_verified_trace(faces, folder_of, tmp_path, few_skills):
+    known = [Truth(counts={"face": 2})]
+    folder = folder_of(with_truths(faces(), known))
+    for out in ("once", "twice"):
+        verifiers = standard_verifiers(few_skills)
+        assert sift_folder(TraceFolder(folder), tmp_path / out, verifiers).kept == 1
+        folder = tmp_path / out
+        (trace,) = TraceFolder(folder).read()
+        assert truths_of(trace) == tuple(known)
+        assert trace.verdicts["ground truth"] == {"ok": True, "reason": ""}
 
 
 def test_a_licence_is_given_to_traces_that_name_none(faces, folder_of, tmp_path):
