@@ -69,14 +69,14 @@ def _truths(trace: Trace, request: Request, picture: Picture) -> Iterator[Truth]
         seen = [one for step in turn.steps for one in step.observations]
         made = [one.handle for one in seen if one.backend == "ground-truth" and one.handle]
         found = [trace.artifacts[handle].value for handle in made]
-        # What was found may be called by any name; the scene says where it is.
-        labels = [boxes.query for boxes in found if isinstance(boxes, Boxes)]
-        unknown = [label for label in labels if singular(label.lower()) not in COMMON]
+        # What no offline detector knows is where the scene says, under whatever name.
+        queries = [boxes.query for boxes in found if isinstance(boxes, Boxes)]
+        labels = [label for label in queries if singular(label.lower()) not in COMMON]
         looked = last and plan.skills == ("detect",)
         truth = Truth(
             turn=number,
             boxes=dict.fromkeys(labels, picture.objects),
-            counts=dict.fromkeys(unknown, len(picture.objects)) if looked else {},
+            counts=dict.fromkeys(labels, len(picture.objects)) if looked else {},
             refuse=last and plan.say == "refuse",
         )
         if truth != Truth(turn=number):
