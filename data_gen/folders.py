@@ -13,6 +13,7 @@ from llava_plus.errors import SetupError
 from llava_plus.skills import ArtifactStore
 
 MANIFEST, UNFINISHED = "manifest.json", "unfinished"
+COUNTS = ("seen", "kept", "dropped", "raised")  # of a yield
 PICTURES, DROPPED = "artifacts", "dropped"  # folders beside the files
 WANTED = (
     "Wanted a folder with traces in *.jsonl files or in trace.json, as "
@@ -84,8 +85,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def yields_of(folder: Path) -> list[dict[str, Any]]:
     """Return what verifiers let through when a folder was made; nothing where none did."""
-    found: list[dict[str, Any]] = read_manifest(folder).get("yields", [])
-    return found
+    found = read_manifest(folder).get("yields")
+    rows = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    return [
+        {"name": str(row.get("name")), **{column: row[column] for column in COUNTS}}
+        for row in rows
+        if all(isinstance(row.get(column), int) for column in COUNTS)
+    ]
 
 
 def _checksums(folder: Path) -> dict[str, str]:

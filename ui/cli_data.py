@@ -1,6 +1,6 @@
 """Traces as training data: ``llava-plus data verify | stats | export | import | decontaminate``."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from llava_plus.skills import SkillRegistry, load_skills, with_original_names
 
+from .data_report import complain, list_problems, show_report, show_statistics
 from .results import open_results
-from .terminal import print_json, printable, say
+from .terminal import print_json, say
 
 if TYPE_CHECKING:
-    from llava_plus.data_gen.folders import Problem, TraceFolder
-    from llava_plus.data_gen.verify import Report
+    from llava_plus.data_gen.folders import TraceFolder
 
-UNFINISHED, INTERRUPTED = 3, 130  # exit codes: not everything could be read; Ctrl-C
+INTERRUPTED = 130  # exit code after Ctrl-C
 
 data_app = typer.Typer(no_args_is_help=True, help="Verify, count, export and import traces.")
 
@@ -82,7 +81,7 @@ def verify(
     )
     with _progress("verifying", traces) as tick:
         report = sift_folder(traces, out, verifiers, licence=licence, tick=tick)
-    _show(report, out, as_json=json)
+    show_report(report, out, as_json=json)
 
 
 @data_app.command()
@@ -110,7 +109,7 @@ def decontaminate(
     verifier = Uncontaminated(Evaluation.read(against), share=share, distance=distance)
     with _progress("comparing", traces) as tick:
         report = sift_folder(traces, out, [verifier], tick=tick)
-    _show(report, out, as_json=json)
+    show_report(report, out, as_json=json)
 
 
 @data_app.command()
@@ -140,8 +139,8 @@ def stats(
     if json:
         print_json(facts)
     else:
-        _show_statistics(facts, saved)
-    _complain(statistics.counts["unreadable"], problems)
+        show_statistics(facts, saved)
+    complain(statistics.counts["unreadable"], problems)
 
 
 @data_app.command()
@@ -187,8 +186,8 @@ def export(
     say(Console(), f"{done.written} of {done.read} traces are in {out}")
     if done.left_out:
         say(Console(), f"{done.left_out} cannot be written in this format, for instance:", "yellow")
-        _list(done.unfit)
-    _complain(done.unreadable, done.problems)
+        list_problems(done.unfit)
+    complain(done.unreadable, done.problems)
 
 
 @data_app.command("import")
@@ -218,7 +217,7 @@ def import_(
     say(Console(), f"{done.written} of {done.read} conversations are in {out}")
     words = f"{done.calls} calls: {done.same} gave the recorded result, {done.failed} failed"
     say(Console(), words)
-    _complain(done.refused, done.problems)
+    complain(done.refused, done.problems)
 
 
 def _skills(files: list[Path] | None) -> SkillRegistry:
@@ -255,61 +254,3 @@ def _interruptible() -> Iterator[None]:
         words = "Interrupted. What was written is marked as unfinished; the same command begins"
         say(Console(stderr=True), f"{words} again.", "yellow")
         raise typer.Exit(INTERRUPTED) from None
-
-
-def _show(report: "Report", out: Path, *, as_json: bool) -> None:
-    """Print what each verifier let through."""
-    if as_json:
-        print_json({**report.to_json(), "seconds": round(report.seconds, 1)})
-    else:
-        console = Console()
-        console.print(_yields([one.to_json() for one in report.yields]))
-        hours = report.seconds / 3600
-        rate = f", {report.kept / hours:.0f} an hour" if hours else ""
-        say(console, f"{report.kept} of {report.read} traces are kept in {out}{rate}")
-        if report.replayed:
-            words = f"{report.replayed} steps were replayed, {report.fresh} of them"
-            say(console, f"{words} without kept results", "dim")
-    _complain(report.unreadable, report.problems)
-
-
-def _yields(rows: Sequence[dict[str, Any]]) -> Table:
-    table = Table("verifier", box=None, pad_edge=False)
-    for column in ("seen", "kept", "dropped", "raised", "share"):
-        table.add_column(column, justify="right")
-    for row in rows:
-        share = "-" if row["share"] is None else f"{row['share']:.1%}"
-        counts = (str(row[column]) for column in ("seen", "kept", "dropped", "raised"))
-        table.add_row(row["name"], *counts, share)
-    return table
-
-
-def _show_statistics(facts: dict[str, Any], saved: Sequence[Path]) -> None:
-    console = Console()
-    for name, found in facts.items():
-        if isinstance(found, int):
-            say(console, f"{name}: {found}")
-    for name, rows in facts.items():
-        if isinstance(rows, dict) and rows:
-            table = Table(name, "", box=None, pad_edge=False)
-            for row, count in rows.items():
-                table.add_row(printable(row), str(count))
-            console.print(table)
-    if facts["yields"]:
-        console.print(_yields(facts["yields"]))
-    for path in saved:
-        say(console, f"saved {path}", "dim")
-
-
-def _complain(number: int, problems: Sequence["Problem"]) -> None:
-    """Tell of what could not be read, and end with a code that says so."""
-    if not number:
-        return
-    say(Console(stderr=True), f"{number} could not be read, for instance:", "red")
-    _list(problems)
-    raise typer.Exit(UNFINISHED)
-
-
-def _list(problems: Sequence["Problem"]) -> None:
-    for problem in problems:
-        say(Console(stderr=True), f"  {problem.where}: {problem.why}")

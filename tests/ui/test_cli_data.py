@@ -65,8 +65,12 @@ def test_a_chat_printed_as_json_finds_its_pictures_in_the_data_folder(llava, hom
 
 
 def test_statistics_are_shown_as_tables(llava, traces):
+    odd = traces / "chat0" / "trace.json"
+    odd.write_text(odd.read_text().replace('"planner":"scripted"', '"planner":"[/bold] x"'))
+    (traces / "manifest.json").write_text('{"files": [], "yields": [{"name": "x"}, 3]}')
     code, out, _ = llava("data", "stats", traces)
     assert code == 0
+    assert ["[/bold]", "x", "1"] in [line.split() for line in out.splitlines()]
     assert ["rotate", "2"] in [line.split() for line in out.splitlines()]
 
 
