@@ -1,4 +1,4 @@
-"""The command line: ``llava-plus ui``, ``chat``, ``run``, ``replay``, ``eval`` and more."""
+"""The command line: ``llava-plus ui``, ``chat``, ``run``, ``replay``, ``eval``, ``data`` …"""
 
 import asyncio
 import sys
@@ -15,6 +15,7 @@ from llava_plus.agent import Agent, Planner, Retention, SessionStore, data_home,
 from llava_plus.errors import SetupError
 
 from .by_hand import run_skill
+from .cli_data import data_app
 from .cli_skills import BackendNames, SkillFiles, load_registry
 from .cli_skills import app as skills_app
 from .evaluating import evaluate
@@ -29,6 +30,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(skills_app, name="skills")
 app.add_typer(sessions_app, name="sessions")
 app.command("eval")(evaluate)
+app.add_typer(data_app, name="data")
 
 PlannerName = Annotated[
     str,

@@ -1,0 +1,82 @@
+"""What a source knows of the right answer: the plain form in which a trace carries it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from llava_plus.agent import Trace
+from llava_plus.errors import SetupError, SkillError
+from llava_plus.skills import Boxes, Image, SkillRegistry
+
+FIELD = "truth"  # of a trace's verdicts
+Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in 0..1
+
+
+class Truth(BaseModel):
+    """What is right about one turn, as far as the source can tell.
+
+    Args:
+        turn: Which one, from 1.
+        answers: Wordings of which one must stand in the answer.
+        counts: How many there are of each thing that a word names; the answer must say so.
+        texts: What stands in the picture; the answer must quote all of it.
+        boxes: Where the things lie that a word names; what is found under that word must lie there.
+        refuse: Whether the request must be refused.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    turn: int = Field(default=1, ge=1)
+    answers: tuple[str, ...] = ()
+    counts: dict[str, int] = {}
+    texts: tuple[str, ...] = ()
+    boxes: dict[str, tuple[Box, ...]] = {}
+    refuse: bool = False
+
+
+_TRUTHS = TypeAdapter(tuple[Truth, ...])
+
+
+def truths_of(trace: Trace) -> tuple[Truth, ...]:
+    """Return what the source of a trace knows of its turns.
+
+    Raises:
+        SetupError: What stands there is no such thing.
+    """
+    try:
+        return _TRUTHS.validate_python(trace.verdicts.get(FIELD, ()))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SetupError(
+            f"The ground truth of trace {trace.id} cannot be read: {first['loc']}: {first['msg']}. "
+            "docs/data.md shows its form."
+        ) from error
+
+
+def with_truths(trace: Trace, truths: Sequence[Truth]) -> Trace:
+    """Return the trace with what its source knows."""
+    plain: list[Any] = [truth.model_dump(mode="json", exclude_defaults=True) for truth in truths]
+    return trace.model_copy(update={"verdicts": {**trace.verdicts, FIELD: plain}})
+
+
+def knowing(skills: SkillRegistry, truths: Sequence[Truth]) -> SkillRegistry:
+    """Return the skills with a `detect` that also finds what the source has boxes for."""
+    boxes = {label: found for truth in truths for label, found in truth.boxes.items()}
+    if not boxes or "detect" not in skills:
+        return skills
+    spec = skills["detect"]
+    offline: Callable[..., Any] = spec.function
+
+    def detect(image: Image, label: str) -> Boxes:
+        try:
+            found: Boxes = offline(image=image, label=label)
+        except SkillError:
+            if label not in boxes:
+                raise
+            return Boxes(boxes[label], labels=(label,) * len(boxes[label]), query=label)
+        return found
+
+    others = [each for each in skills if each.name != spec.name]
+    return SkillRegistry([*others, replace(spec, function=detect, backend="ground-truth")])

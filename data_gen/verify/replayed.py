@@ -1,0 +1,135 @@
+"""Whether the same calls give the same results a second time."""
+
+import random
+from dataclasses import replace
+from typing import Any
+
+from llava_plus.agent import Trace
+from llava_plus.agent.waiting import wait
+from llava_plus.data_gen.truth import knowing, truths_of
+from llava_plus.skills import (
+    Artifacts,
+    Call,
+    Observation,
+    ResultCache,
+    Runtime,
+    SkillRegistry,
+    value_to_json,
+)
+from llava_plus.skills.apis import BY_NAME
+
+from .moments import Moment, moments
+from .verdict import PASSED, Verdict, dropped
+
+NEAR = 1e-6  # how far two numbers of a result may lie apart
+PATIENCE = 10  # times a skill's time limit: a busy machine makes no trace wrong
+
+
+class Replay:
+    """Each step runs once more on the values that were there before it.
+
+    Not covered: the results of a skill that may answer otherwise each time (``cache=False``), of
+    which only the kind is compared. A call that waits for a person's approval is never run, so a
+    trace with one is dropped.
+
+    Args:
+        skills: What runs; with what a trace's source knows of boxes, its `detect` finds them.
+        results: Results of slow skills that earlier runs have kept.
+        share: How many of the steps bypass those, drawn by the trace's id, 0..1.
+        seed: Draws them.
+    """
+
+    name = "replay"
+
+    def __init__(
+        self,
+        skills: SkillRegistry,
+        *,
+        results: ResultCache | None = None,
+        share: float = 0.02,
+        seed: int = 0,
+    ) -> None:
+        self.skills = SkillRegistry(
+            replace(spec, time_limit=spec.time_limit * PATIENCE) for spec in skills
+        )
+        self.results = results
+        self.share = share
+        self.seed = seed
+        self.steps = self.fresh = 0  # replayed so far, and those that bypassed the cache
+
+    def check(self, trace: Trace) -> Verdict:
+        """Run the steps until one differs."""
+        return wait(self._check(trace))
+
+    async def _check(self, trace: Trace) -> Verdict:
+        skills = knowing(self.skills, truths_of(trace))
+        for moment in moments(trace):
+            if why := _unrepeatable(moment, skills):
+                return dropped(f"{moment.place}: {why}")
+            artifacts = moment.artifacts(trace)
+            now = await self._runtime(trace, moment, skills, artifacts).run_many(
+                moment.step.actions
+            )
+            pairs = zip(moment.step.actions, moment.step.observations, now, strict=True)
+            for call, then, again in pairs:
+                if why := _differs(call, then, again, trace.artifacts, artifacts, skills):
+                    return dropped(f"{moment.place}: {why}")
+        return PASSED
+
+    def _runtime(
+        self, trace: Trace, moment: Moment, skills: SkillRegistry, artifacts: Artifacts
+    ) -> Runtime:
+        draw = random.Random(f"{self.seed}:{trace.id}:{moment.place}").random()
+        fresh = self.results is None or draw < self.share
+        self.steps += 1
+        self.fresh += fresh
+        return Runtime(skills, artifacts, cache=not fresh, results=self.results)
+
+
+def _unrepeatable(moment: Moment, skills: SkillRegistry) -> str:
+    for call, seen in zip(moment.step.actions, moment.step.observations, strict=True):
+        if seen.error not in (None, "skill"):
+            return f"{call.skill} ended by {seen.error}, which the next time may be otherwise"
+        if call.skill in skills and skills[call.skill].approval:
+            return f"{call.skill} waits for a person's approval, so it was not run again"
+    return ""
+
+
+def _differs(
+    call: Call,
+    then: Observation,
+    now: Observation,
+    before: Artifacts,
+    after: Artifacts,
+    skills: SkillRegistry,
+) -> str:
+    if (then.ok, then.kind, then.handle) != (now.ok, now.kind, now.handle):
+        by = "" if then.backend == now.backend else f", by {now.backend} instead of {then.backend}"
+        return f"{call.skill} gave {_shown(then)}, now {_shown(now)}{by}"
+    if not then.ok:
+        repeated = then.cached  # the loop's own words about a call that failed before
+        same = repeated or then.text == now.text
+        return "" if same else f"{call.skill} failed with {then.text!r}, now with {now.text!r}"
+    if not skills[call.skill].cache and call.skill not in BY_NAME:
+        return ""
+    assert then.handle is not None
+    values = value_to_json(before[then.handle].value), value_to_json(after[then.handle].value)
+    if not _same(*values):
+        return f"{call.skill} gave another {then.kind} ({then.text!r}, now {now.text!r})"
+    return ""
+
+
+def _shown(seen: Observation) -> str:
+    return f"{seen.handle}" if seen.ok else f"the error {seen.text[:160]!r}"
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether plain JSON is the same, but for numbers that are nearly equal."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        names = one.keys() - {"meta"}
+        return names == other.keys() - {"meta"} and all(_same(one[n], other[n]) for n in names)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return abs(one - other) <= NEAR * max(1.0, abs(one))
+    return bool(one == other)
