@@ -23,7 +23,9 @@ def ground(rng: random.Random, width: int, height: int) -> Floats:
     paint = rng.choice((_wall, _wood, _wood, _cloth, _tiles, _meadow))
     pixels = paint(rng, noise, width // 2, height // 2)
     small = np.clip(pixels, 0, 1).astype(np.float32)
-    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+    return np.asarray(
+        cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.float32
+    )
 
 
 def _clouds(

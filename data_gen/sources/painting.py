@@ -86,9 +86,7 @@ def _plain(color: NDArray[np.float64], size: int) -> Floats:
     return np.asarray(filled, np.float32)
 
 
-def _textured(
-    rng: random.Random, base: NDArray[np.float64], texture: str, size: int
-) -> Floats:
+def _textured(rng: random.Random, base: NDArray[np.float64], texture: str, size: int) -> Floats:
     """Return (size, size, 3): the colour, with a pattern that leaves most of it."""
     y, x = np.mgrid[:size, :size] / size
     period = rng.uniform(0.13, 0.2)

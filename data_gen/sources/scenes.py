@@ -121,9 +121,7 @@ def _loaded_tray(stage: Stage, rng: random.Random) -> None:
         stage.place(one, matrix @ _turned(one, rng.uniform(-10, 10), x, layer.size[1] / 2))
 
 
-def _scatter(
-    stage: Stage, rng: random.Random, many: int, sizes: tuple[float, float]
-) -> None:
+def _scatter(stage: Stage, rng: random.Random, many: int, sizes: tuple[float, float]) -> None:
     """Lay down things, often several of one kind, so that counting has a point."""
     kinds = rng.sample(list(KINDS), max(1, many // 3 + 1))
     shorter = min(stage.width, stage.height) * FINE
@@ -141,9 +139,7 @@ def _other_color(rng: random.Random, color: str) -> str:
     return rng.choice([name for name in COLORS if name != color])
 
 
-def _laid(
-    rng: random.Random, stage: Stage, layer: Layer, tilt: float, depth: float
-) -> Matrix:
+def _laid(rng: random.Random, stage: Stage, layer: Layer, tilt: float, depth: float) -> Matrix:
     """Return a place for a layer: anywhere in the picture, turned and a little in perspective.
 
     Args:
@@ -199,7 +195,9 @@ def _developed(pixels: Floats, rng: random.Random, truth: Truth) -> Image:
 
     height, width = pixels.shape[:2]
     y, x = np.mgrid[:height, :width].astype(np.float32)
-    across = (x / width - 0.5) * rng.uniform(-0.3, 0.3) + (y / height - 0.5) * rng.uniform(-0.3, 0.3)
+    across = (x / width - 0.5) * rng.uniform(-0.3, 0.3) + (y / height - 0.5) * rng.uniform(
+        -0.3, 0.3
+    )
     pixels = pixels * ((1 + across) * rng.uniform(0.72, 1.06))[..., None]
     most = 0.8 if truth.lines or truth.codes else 1.4
     blur = rng.choice((0.0, rng.uniform(0.3, most)))

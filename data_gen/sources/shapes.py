@@ -74,7 +74,10 @@ def _crescent() -> Outline:
 def _petals() -> list[Part]:
     turns = np.radians(np.arange(6) * 60)
     return [
-        ("main", oval(0.5 + 0.25 * math.cos(t), 0.34 + 0.22 * math.sin(t), 0.16, 0.13, math.degrees(t)))
+        (
+            "main",
+            oval(0.5 + 0.25 * math.cos(t), 0.34 + 0.22 * math.sin(t), 0.16, 0.13, math.degrees(t)),
+        )
         for t in turns
     ]
 

@@ -182,9 +182,7 @@ class Stage:
             for figures in placed.layer.figures:
                 box = _around(self._polygon(figures.corners, way))
                 charts.append(
-                    Chart(
-                        kind=figures.kind, title=figures.title, box=box, table=figures.table
-                    )
+                    Chart(kind=figures.kind, title=figures.title, box=box, table=figures.table)
                 )
         return Truth(
             things=tuple(things),

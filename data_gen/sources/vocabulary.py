@@ -32,7 +32,18 @@ GOODS = (
 )  # fmt: skip
 NAMES = ("Anna Berg", "Omar Haddad", "Li Wei", "Maria Costa", "Jonas Falk", "Priya Nair",
          "Tom Reed", "Ines Duarte", "Karl Moser", "Yuki Tanaka")  # fmt: skip
-CITIES = ("Lisbon", "Oslo", "Vienna", "Quito", "Dakar", "Perth", "Kyoto", "Turin", "Bergen", "Leeds")
+CITIES = (
+    "Lisbon",
+    "Oslo",
+    "Vienna",
+    "Quito",
+    "Dakar",
+    "Perth",
+    "Kyoto",
+    "Turin",
+    "Bergen",
+    "Leeds",
+)
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 MEASURES = ("Sales", "Visitors", "Rainfall", "Books sold", "Members", "Deliveries", "Points")
 
