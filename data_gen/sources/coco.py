@@ -12,7 +12,7 @@ from typing import Any
 from .item import UNKNOWN, Caption, Item, Joint, Problem, Report, Thing, Truth, in_order
 from .notes import (
     LARGEST,
-    Malformed,
+    MalformedError,
     box_of,
     entries_of,
     found_picture,
@@ -61,7 +61,7 @@ class Coco:
 
         try:
             size, name = size_of(entry, "width", "height"), words_of(entry, "file_name")
-        except Malformed as error:
+        except MalformedError as error:
             problem(str(error))
             return None
         found = found_picture([self.images], name, size, problem)
@@ -119,7 +119,7 @@ class _Notes:
                     yield Caption(text=words_of(entry, "caption"))
                 else:
                     yield self._thing(entry, size)
-            except Malformed as error:
+            except MalformedError as error:
                 self._report(report, entry, str(error))
 
     def labels(self) -> Iterator[str]:
@@ -137,7 +137,7 @@ class _Notes:
     def _thing(self, entry: Entry, size: tuple[int, int]) -> Thing:
         category = self.categories.get(key_of(entry, "category_id"))
         if category is None:
-            raise Malformed(f"there is no category {entry['category_id']}")
+            raise MalformedError(f"there is no category {entry['category_id']}")
         outline = entry.get("segmentation")
         return Thing(
             label=words_of(category, "name"),
@@ -181,13 +181,13 @@ def _joints(values: Any, category: Entry, size: tuple[int, int]) -> tuple[Joint,
         return ()
     names = category.get("keypoints")
     if not isinstance(names, list):
-        raise Malformed(f"the category {category.get('name')!r} names no keypoints")
+        raise MalformedError(f"the category {category.get('name')!r} names no keypoints")
     numbers = numbers_of(values, "keypoints", 3 * len(names))
     joints = []
     for name, x, y, seen in zip(names, numbers[::3], numbers[1::3], numbers[2::3], strict=True):
         if not seen:
             continue
         if not (0 <= x <= size[0] and 0 <= y <= size[1]):
-            raise Malformed(f"keypoint {name} {x:g}, {y:g} lies outside the picture")
+            raise MalformedError(f"keypoint {name} {x:g}, {y:g} lies outside the picture")
         joints.append(Joint(name=str(name), xy=(x / size[0], y / size[1]), visible=seen == 2))
     return tuple(joints)

@@ -17,7 +17,7 @@ from urllib.parse import urljoin
 from llava_plus.skills.images import MAX_BYTES
 
 
-class NotFetched(Exception):
+class NotFetchedError(Exception):
     """A picture that was not fetched, with the reason."""
 
 
@@ -93,8 +93,8 @@ class Fetcher:
                         return answer
                     url = answer
         except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
-            raise NotFetched(f"{type(error).__name__}: {str(error)[:200]}") from error
-        raise NotFetched(f"it redirects more than {self.redirects} times")
+            raise NotFetchedError(f"{type(error).__name__}: {str(error)[:200]}") from error
+        raise NotFetchedError(f"it redirects more than {self.redirects} times")
 
     def _asked(self, client: object, url: str, end: float) -> bytes | str:
         """Ask one address; return the file, or the address that it redirects to."""
@@ -103,7 +103,7 @@ class Fetcher:
         assert isinstance(client, httpx.Client)
         place = httpx.URL(url)
         if place.scheme not in ("http", "https") or not place.host:
-            raise NotFetched(f"only http and https addresses are fetched, got {url[:60]!r}")
+            raise NotFetchedError(f"only http and https addresses are fetched, got {url[:60]!r}")
         request = client.build_request(
             "GET",
             place.copy_with(host=self._checked(place.host)),
@@ -116,7 +116,7 @@ class Fetcher:
             if answer.is_redirect:
                 return urljoin(url, answer.headers["Location"])
             if answer.status_code != 200:
-                raise NotFetched(f"the server answers {answer.status_code}")
+                raise NotFetchedError(f"the server answers {answer.status_code}")
             return self._read(answer.iter_raw(), end)
         finally:
             answer.close()
@@ -127,7 +127,7 @@ class Fetcher:
         addresses = [str(entry[4][0]) for entry in found]
         for address in addresses:
             if not self.allowed(address):
-                raise NotFetched(f"{host} is at {address}, which is not a public address")
+                raise NotFetchedError(f"{host} is at {address}, which is not a public address")
         return addresses[0]
 
     def _read(self, chunks: object, end: float) -> bytes:
@@ -135,14 +135,14 @@ class Fetcher:
         for chunk in chunks:  # type: ignore[attr-defined]
             data += chunk
             if len(data) > self.most_bytes:
-                raise NotFetched(f"it is larger than {self.most_bytes} bytes")
+                raise NotFetchedError(f"it is larger than {self.most_bytes} bytes")
             self._left(end)
         return bytes(data)
 
     def _left(self, end: float) -> float:
         left = end - time.monotonic()
         if left <= 0:
-            raise NotFetched(f"it takes longer than {self.seconds:g} seconds")
+            raise NotFetchedError(f"it takes longer than {self.seconds:g} seconds")
         return left
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from itertools import pairwise
 
 from llava_plus.skills import Table
 
@@ -74,7 +75,7 @@ def _pie(rng: random.Random, sheet: Sheet, size: int) -> tuple[Sequence[str], li
     names = rng.sample(vocabulary.GOODS, rng.randint(3, 5))
     cuts = sorted(rng.sample(range(2, 100 // _SHARE - 1), len(names) - 1))
     edges = [0, *cuts, 100 // _SHARE]
-    values = [(high - low) * _SHARE for low, high in zip(edges, edges[1:], strict=False)]
+    values = [(high - low) * _SHARE for low, high in pairwise(edges)]
     inks = rng.sample(_INKS, len(names))
     radius = sheet.height * 0.36
     x, y = sheet.width * 0.32, sheet.height * 0.58

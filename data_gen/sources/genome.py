@@ -11,7 +11,7 @@ from llava_plus.errors import SetupError
 
 from .item import UNKNOWN, Caption, Item, Problem, Relation, Report, Thing, Truth, in_order
 from .notes import (
-    Malformed,
+    MalformedError,
     box_of,
     entries_of,
     found_picture,
@@ -68,7 +68,7 @@ class VisualGenome:
 
         try:
             size = size_of(entry, "width", "height")
-        except Malformed as error:
+        except MalformedError as error:
             problem(str(error))
             return None
         found = found_picture(self.images, f"{key}.jpg", size, problem)
@@ -119,9 +119,9 @@ class _Reading:
         for place, entry in enumerate(entries):
             try:
                 if not isinstance(entry, Mapping):
-                    raise Malformed(f"wanted an object, got {entry!r:.40}")
+                    raise MalformedError(f"wanted an object, got {entry!r:.40}")
                 read(entry)
-            except Malformed as error:
+            except MalformedError as error:
                 name = f"image {self.key}, {part} {place}"
                 self.report(Problem(file=file, id=name, why=str(error)))
 
@@ -157,7 +157,7 @@ class _Reading:
         ends = [entry.get("subject"), entry.get("object")]
         for end in ends:
             if not isinstance(end, Mapping):
-                raise Malformed(f"subject and object must be objects, got {end!r:.40}")
+                raise MalformedError(f"subject and object must be objects, got {end!r:.40}")
         predicate = words_of(entry, "predicate").lower()
         one, other = (self._object(end) for end in ends if isinstance(end, Mapping))
         self.relations.append((one, predicate, other))
@@ -178,5 +178,5 @@ def _label(entry: Entry) -> str:
 
 def _words(values: Any) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise Malformed(f"attributes must be a list of words, got {values!r:.40}")
+        raise MalformedError(f"attributes must be a list of words, got {values!r:.40}")
     return tuple(value.strip() for value in values if value.strip())

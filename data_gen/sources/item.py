@@ -122,7 +122,7 @@ class Truth:
         return Boxes(tuple(thing.box for thing in chosen), labels=labels, query=label)
 
     def masks(self, label: str = "") -> Masks:
-        """Return the masks of the things of a name, or of all; those without a mask are left out."""
+        """Return the masks of the things of a name, or of all, without those that have none."""
         chosen = [thing for thing in self._named(label) if thing.mask is not None]
         codes = tuple(thing.mask for thing in chosen if thing.mask is not None)
         return Masks(codes, labels=tuple(thing.label for thing in chosen), query=label)

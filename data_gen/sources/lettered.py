@@ -10,7 +10,7 @@ from typing import Any
 
 from .item import UNKNOWN, Item, Problem, Report, Truth, Writing, in_order
 from .notes import (
-    Malformed,
+    MalformedError,
     entries_of,
     found_picture,
     key_of,
@@ -51,7 +51,7 @@ class HierText:
             try:
                 size = size_of(entry, "image_width", "image_height")
                 lines = list(_lines(entry))
-            except Malformed as error:
+            except MalformedError as error:
                 picture.problem(str(error))
                 continue
             item = picture.item(f"{key}.jpg", size, [("line", line) for line in lines], _line)
@@ -83,9 +83,9 @@ class TextOcr:
             try:
                 entry = pictures[key]
                 if not isinstance(entry, Mapping):
-                    raise Malformed("wanted an object")
+                    raise MalformedError("wanted an object")
                 size, name = size_of(entry, "width", "height"), words_of(entry, "file_name")
-            except Malformed as error:
+            except MalformedError as error:
                 picture.problem(str(error))
                 continue
             name = name if (self.images / name).exists() else Path(name).name
@@ -138,7 +138,7 @@ class _Picture:
         for within, note in notes:
             try:
                 line = read(note, size)
-            except Malformed as error:
+            except MalformedError as error:
                 self.problem(str(error), within)
             else:
                 lines += [line] if line else []
@@ -157,21 +157,21 @@ class _Picture:
 def _lines(entry: Entry) -> Iterator[Any]:
     for paragraph in _listed(entry, "paragraphs"):
         if not isinstance(paragraph, Mapping):
-            raise Malformed("a paragraph must be an object")
+            raise MalformedError("a paragraph must be an object")
         yield from _listed(paragraph, "lines")
 
 
 def _listed(entry: Entry, name: str) -> list[Any]:
     value = entry.get(name)
     if not isinstance(value, list):
-        raise Malformed(f"{name} must be a list, got {value!r:.40}")
+        raise MalformedError(f"{name} must be a list, got {value!r:.40}")
     return value
 
 
 def _line(entry: Any, size: tuple[int, int]) -> Writing | None:
     """Read a line of HierText; none where its text cannot be read."""
     if not isinstance(entry, Mapping):
-        raise Malformed(f"a line must be an object, got {entry!r:.40}")
+        raise MalformedError(f"a line must be an object, got {entry!r:.40}")
     if entry.get("legible") is False:
         return None
     corners = [numbers_of(corner, "vertices", 2) for corner in _listed(entry, "vertices")]
@@ -185,6 +185,6 @@ def _word(entry: Entry, size: tuple[int, int]) -> Writing | None:
         return None
     numbers = numbers_of(entry.get("points"), "points")
     if len(numbers) % 2:
-        raise Malformed(f"points must be x, y of each corner, got {len(numbers)} numbers")
+        raise MalformedError(f"points must be x, y of each corner, got {len(numbers)} numbers")
     corners = list(zip(numbers[::2], numbers[1::2], strict=True))
     return Writing(text=text, polygon=polygon_of(corners, size, "points"))

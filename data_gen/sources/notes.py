@@ -17,7 +17,7 @@ LARGEST = 1e12  # of any number in notes
 _SLACK = 1.5  # pixels that a place may lie outside, by rounding
 
 
-class Malformed(Exception):
+class MalformedError(Exception):
     """An entry that cannot be used, with the reason; caught where the entry is left out."""
 
 
@@ -53,7 +53,7 @@ def entries_of(
         entries: The list.
         file: Where it stands.
         report: Called with each entry that is no object, or has no name.
-        name: Returns an entry's id, or raises ``Malformed``.
+        name: Returns an entry's id, or raises ``MalformedError``.
     """
     if not isinstance(entries, list):
         report(Problem(file=file, id="", why=f"wanted a list, got {_kind(entries)}"))
@@ -61,9 +61,9 @@ def entries_of(
     for place, entry in enumerate(entries):
         try:
             if not isinstance(entry, Mapping):
-                raise Malformed(f"wanted an object, got {_kind(entry)}")
+                raise MalformedError(f"wanted an object, got {_kind(entry)}")
             name(entry)
-        except Malformed as error:
+        except MalformedError as error:
             report(Problem(file=file, id=f"entry {place}", why=str(error)))
         else:
             yield entry
@@ -73,7 +73,7 @@ def key_of(entry: Mapping[str, Any], name: str) -> str:
     """Return an id, a number or a word, as a word."""
     value = entry.get(name)
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-        raise Malformed(f"{name} must be a number or a word, got {value!r:.40}")
+        raise MalformedError(f"{name} must be a number or a word, got {value!r:.40}")
     return str(value)
 
 
@@ -81,20 +81,20 @@ def words_of(entry: Mapping[str, Any], name: str) -> str:
     """Return a text that is not empty."""
     value = entry.get(name)
     if not isinstance(value, str) or not value.strip():
-        raise Malformed(f"{name} must be a text, got {value!r:.40}")
+        raise MalformedError(f"{name} must be a text, got {value!r:.40}")
     return " ".join(value.split())
 
 
 def numbers_of(values: Any, name: str, count: int | None = None) -> list[float]:
     """Return finite numbers, as many as wanted."""
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Sequence):
-        raise Malformed(f"{name} must be a list of numbers, got {_kind(values)}")
+        raise MalformedError(f"{name} must be a list of numbers, got {_kind(values)}")
     for value in values:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not abs(value) <= LARGEST:
-            raise Malformed(f"{name} must hold bearable numbers, got {value!r:.40}")
+            raise MalformedError(f"{name} must hold bearable numbers, got {value!r:.40}")
     if count is not None and len(values) != count:
-        raise Malformed(f"{name} must be {count} numbers, got {len(values)}")
+        raise MalformedError(f"{name} must be {count} numbers, got {len(values)}")
     return [float(value) for value in values]
 
 
@@ -102,7 +102,9 @@ def size_of(entry: Mapping[str, Any], *names: str) -> tuple[int, int]:
     """Return width and height that an entry tells."""
     width, height = numbers_of([entry.get(name) for name in names], " and ".join(names), 2)
     if width < 1 or height < 1 or not (width.is_integer() and height.is_integer()):
-        raise Malformed(f"{' and '.join(names)} must be whole and positive, got {width}, {height}")
+        raise MalformedError(
+            f"{' and '.join(names)} must be whole and positive, got {width}, {height}"
+        )
     return int(width), int(height)
 
 
@@ -111,9 +113,9 @@ def box_of(values: Any, size: tuple[int, int], name: str = "bbox") -> Box:
     x, y, wide, high = numbers_of(values, name, 4)
     width, height = size
     if wide <= 0 or high <= 0:
-        raise Malformed(f"{name} must be wider and higher than 0, got {wide:g} x {high:g}")
+        raise MalformedError(f"{name} must be wider and higher than 0, got {wide:g} x {high:g}")
     if min(x, y) < -_SLACK or x + wide > width + _SLACK or y + high > height + _SLACK:
-        raise Malformed(
+        raise MalformedError(
             f"{name} {x:g}, {y:g}, {wide:g}, {high:g} lies outside the picture of {width}x{height}"
         )
     left, top = max(x, 0.0) / width, max(y, 0.0) / height
@@ -124,10 +126,12 @@ def polygon_of(points: Sequence[Sequence[float]], size: tuple[int, int], name: s
     """Turn corners in pixels into corners in 0..1."""
     width, height = size
     if len(points) < 3:
-        raise Malformed(f"{name} must have at least 3 corners, got {len(points)}")
+        raise MalformedError(f"{name} must have at least 3 corners, got {len(points)}")
     for x, y in points:
         if not (-_SLACK <= x <= width + _SLACK and -_SLACK <= y <= height + _SLACK):
-            raise Malformed(f"{name} has {x:g}, {y:g}, outside the picture of {width}x{height}")
+            raise MalformedError(
+                f"{name} has {x:g}, {y:g}, outside the picture of {width}x{height}"
+            )
     return tuple((min(max(x / width, 0.0), 1.0), min(max(y / height, 0.0), 1.0)) for x, y in points)
 
 

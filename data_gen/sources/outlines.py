@@ -13,7 +13,7 @@ from PIL import ImageDraw
 
 from llava_plus.skills.rle import RLE, checked_rle, encode
 
-from .notes import Malformed, numbers_of
+from .notes import MalformedError, numbers_of
 
 _FINE = 4  # parts of a pixel on a side while polygons are filled
 
@@ -23,11 +23,13 @@ def mask_of(segmentation: Any, size: tuple[int, int]) -> RLE:
     if isinstance(segmentation, Mapping):
         return _coded(segmentation, size)
     if isinstance(segmentation, str | bytes) or not isinstance(segmentation, Sequence):
-        raise Malformed("segmentation must be a list of polygons or an object with size and counts")
+        raise MalformedError(
+            "segmentation must be a list of polygons or an object with size and counts"
+        )
     rings = [_ring(ring) for ring in segmentation]
     mask = filled(rings, size)
     if not mask.any():
-        raise Malformed("segmentation covers no pixel of the picture")
+        raise MalformedError("segmentation covers no pixel of the picture")
     return encode(mask)
 
 
@@ -58,7 +60,9 @@ def filled(rings: Sequence[NDArray[np.float64]], size: tuple[int, int]) -> NDArr
 def _ring(values: Any) -> NDArray[np.float64]:
     numbers = numbers_of(values, "a polygon of segmentation")
     if len(numbers) < 6 or len(numbers) % 2:
-        raise Malformed(f"a polygon needs x, y of at least 3 corners, got {len(numbers)} numbers")
+        raise MalformedError(
+            f"a polygon needs x, y of at least 3 corners, got {len(numbers)} numbers"
+        )
     return np.array(numbers).reshape(-1, 2)
 
 
@@ -66,7 +70,7 @@ def _coded(code: Mapping[str, Any], size: tuple[int, int]) -> RLE:
     """Check a code; COCO writes its counts as letters, or as plain numbers for crowds."""
     height, width = numbers_of(code.get("size"), "size of segmentation", 2)
     if (width, height) != size:
-        raise Malformed(
+        raise MalformedError(
             f"segmentation is for {width:g}x{height:g}, the picture is {size[0]}x{size[1]}"
         )
     counts = code.get("counts")
@@ -74,9 +78,9 @@ def _coded(code: Mapping[str, Any], size: tuple[int, int]) -> RLE:
         try:
             return checked_rle({"size": [int(height), int(width)], "counts": counts})
         except ValueError as error:
-            raise Malformed(f"segmentation: {error}") from error
+            raise MalformedError(f"segmentation: {error}") from error
     runs = numbers_of(counts, "counts of segmentation")
     if any(run < 0 or not run.is_integer() for run in runs) or sum(runs) != math.prod(size):
-        raise Malformed(f"counts of segmentation must add up to {width:g}x{height:g} pixels")
+        raise MalformedError(f"counts of segmentation must add up to {width:g}x{height:g} pixels")
     flat = np.repeat(np.arange(len(runs)) % 2 == 1, [int(run) for run in runs])
     return encode(flat.reshape((int(height), int(width)), order="F"))

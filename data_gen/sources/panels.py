@@ -22,8 +22,9 @@ Place = tuple[float, float, float, float]
 
 _DARK: Ink = (28, 28, 32)
 _SIGNS: tuple[tuple[Ink, Ink], ...] = (  # ground and letters
-    ((250, 250, 246), _DARK), ((24, 82, 160), (250, 250, 250)), ((186, 24, 30), (252, 250, 248)),
-    ((18, 110, 62), (248, 250, 248)), ((250, 208, 40), (20, 20, 20)), ((40, 42, 48), (245, 240, 225)),
+    ((250, 250, 246), _DARK), ((24, 82, 160), (250, 250, 250)),
+    ((186, 24, 30), (252, 250, 248)), ((18, 110, 62), (248, 250, 248)),
+    ((250, 208, 40), (20, 20, 20)), ((40, 42, 48), (245, 240, 225)),
     ((238, 226, 200), (90, 40, 20)), ((90, 50, 110), (250, 240, 250)),
 )  # fmt: skip
 
@@ -206,8 +207,7 @@ def code_picture(text: str, kind: str) -> Pillow.Image:
     import zxingcpp
 
     made = zxingcpp.create_barcode(text, getattr(zxingcpp.BarcodeFormat, kind))
-    picture = Pillow.fromarray(np.array(made.to_image(add_quiet_zones=False, add_hrt=False)))
-    return picture
+    return Pillow.fromarray(np.array(made.to_image(add_quiet_zones=False, add_hrt=False)))
 
 
 def _fitting(text: str, width: int, largest: int, bold: bool, narrow: float) -> int:

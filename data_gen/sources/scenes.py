@@ -18,7 +18,7 @@ from .item import Item, Report, Truth
 from .painting import COLORS, thing, tray
 from .panels import code_label, letter, receipt, sign
 from .shapes import KINDS, UPRIGHT
-from .stage import FINE, MARGIN, Floats, Layer, Matrix, Stage, moved, picture_of, rectangle
+from .stage import FINE, MARGIN, Floats, Layer, Matrix, Stage, picture_of, rectangle
 
 SIZES = ((640, 480), (480, 640), (640, 640), (800, 600))
 _TRIES = 12  # places looked for before a thing is left out

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ Part = tuple[str, Outline]
 
 
 def corners(*places: float) -> Outline:
-    """Return a polygon of x, y, x, y, …"""
+    """Return a polygon whose corners are given as x, y, x, y and so on."""
     return np.array(places, np.float64).reshape(-1, 2)
 
 
@@ -90,7 +91,7 @@ def _fan(count: int) -> list[Part]:
     """The segments of an open umbrella, light and dark by turns."""
     edges = np.linspace(0, math.pi, count + 1)
     parts: list[Part] = []
-    for index, (start, end) in enumerate(zip(edges, edges[1:], strict=False)):
+    for index, (start, end) in enumerate(pairwise(edges)):
         arc = np.linspace(start, end, 12)
         rim = np.column_stack([0.5 - 0.5 * np.cos(arc), 0.52 - 0.46 * np.sin(arc)])
         parts.append(("main" if index % 2 == 0 else "deep", np.vstack([rim, [(0.5, 0.5)]])))
@@ -181,7 +182,8 @@ OBJECTS: Mapping[str, Sequence[Part]] = {
         ("white", oval(0.74, 0.38, 0.06, 0.05)),
     ],
     "sailboat": [
-        ("brown", box(0.49, 0.04, 0.53, 0.72)), ("white", corners(0.55, 0.1, 0.92, 0.64, 0.55, 0.64)),
+        ("brown", box(0.49, 0.04, 0.53, 0.72)),
+        ("white", corners(0.55, 0.1, 0.92, 0.64, 0.55, 0.64)),
         ("light", corners(0.46, 0.2, 0.16, 0.64, 0.46, 0.64)),
         ("main", corners(0.02, 0.7, 0.98, 0.7, 0.82, 0.94, 0.18, 0.94)),
     ],

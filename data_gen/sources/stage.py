@@ -17,7 +17,7 @@ from llava_plus.skills.regions import Box, Polygon
 from llava_plus.skills.rle import encode
 
 from .item import Chart, Thing, Truth, Writing
-from .relations import relations_of
+from .relations import Silhouette, Window, relations_of
 
 FINE = 2  # parts of a pixel on a side while drawing
 MARGIN = 0.12  # of the picture's sides that is drawn beyond its edge, for what the edge cuts
@@ -28,7 +28,6 @@ _UNSEEN = 0.98  # hidden: such a line is not in the picture
 Floats = NDArray[np.float32]
 Corners = NDArray[np.float64]  # (4, 2): pixels of a layer
 Matrix = NDArray[np.float64]  # (3, 3): takes pixels of one plane to another
-Window = tuple[slice, slice]  # rows and columns of the canvas
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +78,8 @@ class Layer:
 class _Placed:
     layer: Layer
     matrix: Matrix
-    whole: NDArray[np.bool_]  # (height, width) of the canvas: where it would be seen alone
+    whole: Silhouette
+    seen: int  # fine pixels of it that no later layer hides
 
 
 @dataclass(kw_only=True)
@@ -110,16 +110,18 @@ class Stage:
         """
         window = _reached(layer, matrix, self.owner.shape)
         pixels = _warped(layer.pixels, matrix, window)
-        whole = np.zeros(self.owner.shape, bool)
-        whole[window] = pixels[..., 3] >= 0.5
-        if not self._bearable(whole, least_inside):
+        whole = Silhouette(window=window, mask=pixels[..., 3] >= 0.5)
+        covered = np.bincount(self.owner[window][whole.mask], minlength=len(self.placed) + 1)
+        if not self._inside(whole, least_inside) or not self._bearable(covered[1:].tolist()):
             return False
+        for hidden, one in zip(covered[1:].tolist(), self.placed, strict=True):
+            one.seen -= hidden
         if layer.shadow:
             self._shade(pixels[..., 3], window, layer.shadow)
         self.canvas[window] *= 1 - pixels[..., 3:]
         self.canvas[window] += pixels[..., :3]
-        self.placed.append(_Placed(layer=layer, matrix=matrix, whole=whole))
-        self.owner[whole] = len(self.placed)
+        self.placed.append(_Placed(layer=layer, matrix=matrix, whole=whole, seen=whole.count()))
+        self.owner[window][whole.mask] = len(self.placed)
         return True
 
     def taken(self, camera: Matrix) -> tuple[Floats, Truth]:
@@ -137,16 +139,21 @@ class Stage:
         pixels = cv2.resize(fine, (self.width, self.height), interpolation=cv2.INTER_AREA)
         return np.asarray(pixels, np.float32), self._truth(np.asarray(owner, np.uint8), camera)
 
-    def _bearable(self, whole: NDArray[np.bool_], least_inside: float) -> bool:
-        rows, columns = (round(side * MARGIN) * FINE for side in (self.height, self.width))
-        inner = whole[rows : whole.shape[0] - rows, columns : whole.shape[1] - columns]
-        if not whole.any() or inner.sum() < least_inside * whole.sum():
-            return False
-        covered = np.bincount(self.owner[whole], minlength=len(self.placed) + 1)
-        seen = np.bincount(self.owner.ravel(), minlength=len(self.placed) + 1) - covered
+    def _inside(self, whole: Silhouette, least: float) -> bool:
+        """Whether at least a share of a layer lies in the picture, not on the margin."""
+        edges = (round(side * MARGIN) * FINE for side in (self.height, self.width))
+        cut = tuple(
+            slice(max(edge - part.start, 0), max(side - edge - part.start, 0))
+            for edge, side, part in zip(edges, self.owner.shape, whole.window, strict=True)
+        )
+        count = whole.count()
+        return count > 0 and int(whole.mask[cut].sum()) >= least * count
+
+    def _bearable(self, covered: Sequence[int]) -> bool:
+        """Whether enough can still be seen of each layer of which so much is covered."""
         return all(
-            left >= _LEAST_SEEN * one.whole.sum() or hidden == 0
-            for left, hidden, one in zip(seen[1:], covered[1:], self.placed, strict=True)
+            not hidden or one.seen - hidden >= _LEAST_SEEN * one.whole.count()
+            for hidden, one in zip(covered, self.placed, strict=True)
         )
 
     def _shade(self, alpha: Floats, window: Window, strength: float) -> None:
@@ -164,7 +171,7 @@ class Stage:
 
     def _truth(self, owner: NDArray[np.uint8], camera: Matrix) -> Truth:
         things: list[Thing] = []
-        wholes: list[NDArray[np.bool_]] = []
+        wholes: list[Silhouette] = []
         lines: list[Writing] = []
         codes: list[Writing] = []
         charts: list[Chart] = []
@@ -173,7 +180,7 @@ class Stage:
             mask = _halved(seen)
             if not mask.any():
                 continue
-            area = float(_areas(camera, placed.whole)[placed.whole].sum())
+            area = float(_areas(camera, placed.whole.window)[placed.whole.mask].sum())
             things.append(_thing(placed.layer, mask, float(seen.sum()), area))
             wholes.append(placed.whole)
             way = camera @ placed.matrix
@@ -281,12 +288,11 @@ def _halved(fine: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return most
 
 
-def _areas(matrix: Matrix, plane: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return (height, width): how large each pixel is after the matrix, det J = det H / w^3."""
-    height, width = plane.shape
-    across = matrix[2, 0] * (np.arange(width) + 0.5) + matrix[2, 2]
-    down = matrix[2, 1] * (np.arange(height) + 0.5)
-    areas: NDArray[np.float64] = np.linalg.det(matrix) / (across[None] + down[:, None]) ** 3
+def _areas(matrix: Matrix, window: Window) -> NDArray[np.float64]:
+    """Return how large each pixel of a window is after the matrix: det J = det H / w^3."""
+    rows, columns = (np.arange(part.start, part.stop) + 0.5 for part in window)
+    below = matrix[2, 0] * columns[None] + matrix[2, 1] * rows[:, None] + matrix[2, 2]
+    areas: NDArray[np.float64] = np.linalg.det(matrix) / below**3
     return areas
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from llava_plus.errors import SetupError
 
-from .fetching import Fetcher, NotFetched
+from .fetching import Fetcher, NotFetchedError
 from .folders import checked_facts
 from .item import UNKNOWN, Caption, Item, Problem, Report, Truth, in_order, readable
 
@@ -63,7 +63,7 @@ class UrlList:
             return None
         try:
             path = self.fetcher.get(url)
-        except NotFetched as error:
+        except NotFetchedError as error:
             problem(f"{url[:200]} was not fetched: {error}")
             return None
         image = readable(path, problem)

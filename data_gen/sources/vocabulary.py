@@ -62,9 +62,11 @@ def sign_lines(rng: random.Random) -> list[str]:
     """Return one to three lines of a sign."""
     first = rng.choice(rng.choice((SHOPS, NOTICES)))
     more = (
-        f"Room {rng.randint(100, 499)}", f"Mon - Fri {rng.randint(7, 10)}:00 - {rng.randint(16, 20)}:30",
+        f"Room {rng.randint(100, 499)}",
+        f"Mon - Fri {rng.randint(7, 10)}:00 - {rng.randint(16, 20)}:30",
         f"Platform {rng.randint(1, 24)}", f"Tel. 555 {rng.randint(1000, 9999)}",
-        f"from {rng.randint(1, 40)}.{rng.choice('59')}0", f"{rng.choice(CITIES)} {rng.randint(2, 980)} km",
+        f"from {rng.randint(1, 40)}.{rng.choice('59')}0",
+        f"{rng.choice(CITIES)} {rng.randint(2, 980)} km",
         f"Floor {rng.randint(1, 9)}", f"SALE {rng.randint(1, 8)}0%",
     )  # fmt: skip
     return [first, *rng.sample(more, rng.choice((0, 1, 1, 2)))]
