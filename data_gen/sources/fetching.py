@@ -9,31 +9,37 @@ import os
 import socket
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from llava_plus.skills.images import MAX_BYTES
+
+if TYPE_CHECKING:
+    import httpx
 
 
 class NotFetchedError(Exception):
     """A picture that was not fetched, with the reason."""
 
 
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # wraps an IPv4 address in its last 32 bits
+_NAT64_LOCAL = ipaddress.ip_network("64:ff9b:1::/48")
+
+
 def is_public(address: str) -> bool:
     """Whether an IP address belongs to the public internet, also where it wraps another one."""
     ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if inner is None and ip in _NAT64:
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
+    if isinstance(ip, ipaddress.IPv4Address):
+        return ip.is_global and not ip.is_multicast
+    if ip.ipv4_mapped is not None:
+        return is_public(str(ip.ipv4_mapped))
+    wrapped = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else ip.sixtofour
+    if ip in _NAT64_LOCAL or (wrapped is not None and not is_public(str(wrapped))):
+        return False
     return ip.is_global and not ip.is_multicast
-
-
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +50,8 @@ class Fetcher:
     the address that was checked; so it is again after each redirect. Proxies of the environment
     are not used, since they would look names up by themselves.
 
-    Not covered: what a public server does with the request.
+    Not covered: what a public server does with the request, and one that sends the lines of its
+    answer so slowly that the time runs out only after them.
 
     Args:
         folder: Of the cache; files in it are named by their SHA-256.
@@ -96,11 +103,10 @@ class Fetcher:
             raise NotFetchedError(f"{type(error).__name__}: {str(error)[:200]}") from error
         raise NotFetchedError(f"it redirects more than {self.redirects} times")
 
-    def _asked(self, client: object, url: str, end: float) -> bytes | str:
+    def _asked(self, client: httpx.Client, url: str, end: float) -> bytes | str:
         """Ask one address; return the file, or the address that it redirects to."""
         import httpx
 
-        assert isinstance(client, httpx.Client)
         place = httpx.URL(url)
         if place.scheme not in ("http", "https") or not place.host:
             raise NotFetchedError(f"only http and https addresses are fetched, got {url[:60]!r}")
@@ -130,9 +136,9 @@ class Fetcher:
                 raise NotFetchedError(f"{host} is at {address}, which is not a public address")
         return addresses[0]
 
-    def _read(self, chunks: object, end: float) -> bytes:
+    def _read(self, chunks: Iterable[bytes], end: float) -> bytes:
         data = bytearray()
-        for chunk in chunks:  # type: ignore[attr-defined]
+        for chunk in chunks:
             data += chunk
             if len(data) > self.most_bytes:
                 raise NotFetchedError(f"it is larger than {self.most_bytes} bytes")

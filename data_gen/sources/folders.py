@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ class Folder:
         )
 
 
-def sidecar(path: Path, problem: Any) -> Mapping[str, Any]:
+def sidecar(path: Path, problem: Callable[[str], None]) -> Mapping[str, Any]:
     """Return what a sidecar says, nothing where there is none or it makes no sense."""
     if not path.is_file():
         return {}
@@ -75,7 +75,7 @@ def sidecar(path: Path, problem: Any) -> Mapping[str, Any]:
     return checked_facts(facts, problem)
 
 
-def checked_facts(facts: Any, problem: Any) -> Mapping[str, Any]:
+def checked_facts(facts: Any, problem: Callable[[str], None]) -> Mapping[str, Any]:
     """Return licence and origin, which are words, and captions, a list of sentences."""
     if not isinstance(facts, Mapping):
         problem(f"what is said of it must be an object, got {facts!r:.40}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,7 +130,7 @@ def _word(row: Mapping[str, Any], column: str) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def _captions(value: Any, problem: Any) -> tuple[Caption, ...]:
+def _captions(value: Any, problem: Callable[[str], None]) -> tuple[Caption, ...]:
     texts = [value] if isinstance(value, str) else value or []
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         problem(f"its captions must be sentences, got {value!r:.40}")

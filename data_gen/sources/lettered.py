@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,7 +127,7 @@ class _Picture:
         name: str,
         size: tuple[int, int],
         notes: Sequence[tuple[str, Any]],
-        read: Any,
+        read: Callable[[Any, tuple[int, int]], Writing | None],
     ) -> Item | None:
         """Build the item; it is complete where every text could be read by whoever noted it."""
         found = found_picture([self.images], name, size, self.problem)

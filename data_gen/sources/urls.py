@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,7 @@ class UrlList:
         )
 
 
-def _told(line: str, problem: Any) -> tuple[str, Mapping[str, Any]]:
+def _told(line: str, problem: Callable[[str], None]) -> tuple[str, Mapping[str, Any]]:
     """Read a line that is an object; the address is empty where it makes no sense."""
     try:
         entry = json.loads(line)

@@ -3,6 +3,7 @@
 import threading
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 import pytest
 
@@ -21,7 +22,7 @@ class Answers(BaseHTTPRequestHandler):
         self.asked.append(self.path)
         if self.path.startswith("/to/"):
             self.send_response(302)
-            self.send_header("Location", self.path.removeprefix("/to/"))
+            self.send_header("Location", unquote(self.path.removeprefix("/to/")))
             self.end_headers()
             return
         self.send_response(404 if self.path == "/gone" else 200)
