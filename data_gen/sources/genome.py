@@ -105,7 +105,7 @@ class _Reading:
     def take(self, part: str, notes: Entry) -> None:
         """Read one file's notes on the picture; each wrong entry costs only itself."""
         file = f"{_FILES[_PARTS.index(part)]}.json"
-        read: Callable[[Entry], None] = {
+        read: Callable[[Entry], object] = {
             "regions": self._region,
             "objects": self._object,
             "attributes": self._object,

@@ -56,7 +56,7 @@ class HubDataset:
 
     def _rows(self) -> Any:
         try:
-            import datasets
+            import datasets  # type: ignore[import-not-found, unused-ignore]
         except ImportError as error:
             raise SetupError(
                 f"The data set {self.name!r} needs the package datasets: "

@@ -47,7 +47,9 @@ class HierText:
         entries = list(entries_of(content, file, report, lambda e: key_of(e, "image_id")))
         for entry in in_order(entries, seed):
             key = key_of(entry, "image_id")
-            picture = _Picture(file, self.images, self.licence, key, report)
+            picture = _Picture(
+                file=file, images=self.images, licence=self.licence, key=key, report=report
+            )
             try:
                 size = size_of(entry, "image_width", "image_height")
                 lines = list(_lines(entry))
@@ -79,7 +81,13 @@ class TextOcr:
         pictures = top_of(self.file, content, "imgs", dict)
         words = self._words(top_of(self.file, content, "anns", dict), pictures, report)
         for key in in_order(pictures, seed):
-            picture = _Picture(self.file.name, self.images, self.licence, key, report)
+            picture = _Picture(
+                file=self.file.name,
+                images=self.images,
+                licence=self.licence,
+                key=key,
+                report=report,
+            )
             try:
                 entry = pictures[key]
                 if not isinstance(entry, Mapping):

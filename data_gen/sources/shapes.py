@@ -48,10 +48,10 @@ def box(left: float, top: float, right: float, bottom: float, round_: float = 0.
 
 def regular(count: int, radius: float = 0.5, inner: float | None = None) -> Outline:
     """Return a regular polygon with a corner at the top, or a star with an inner radius."""
-    radii = [radius] * count if inner is None else [radius, inner] * count
+    radii = np.array([radius] * count if inner is None else [radius, inner] * count)
     angles = np.linspace(0, 2 * math.pi, len(radii), endpoint=False) - math.pi / 2
-    points = np.column_stack([np.cos(angles), np.sin(angles)]) * np.array(radii)[:, None]
-    return points + 0.5
+    across, down = radii * np.cos(angles), radii * np.sin(angles)
+    return np.column_stack([0.5 + across, 0.5 + down])
 
 
 def _heart() -> Outline:

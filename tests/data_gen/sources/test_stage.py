@@ -34,8 +34,16 @@ def shown(pixels, channel):
     return pixels[..., channel] > 0.5
 
 
-@pytest.mark.parametrize("camera", [STRAIGHT, ASIDE], ids=["straight", "aside"])
-def test_masks_boxes_and_hidden_shares_are_those_of_the_pixels(camera):
+def _inner(mask):
+    """Pixels whose four neighbours are set too."""
+    around = [np.roll(mask, step, axis) for step in (1, -1) for axis in (0, 1)]
+    return np.logical_and.reduce([mask, *around])
+
+
+@pytest.mark.parametrize(
+    ("camera", "allowed"), [(STRAIGHT, 0), (ASIDE, 0.05)], ids=["straight", "aside"]
+)
+def test_masks_boxes_and_hidden_shares_are_those_of_the_pixels(camera, allowed):
     scene, alone = stage(), stage()
     assert scene.place(square(0, 40), at(20, 30))
     assert scene.place(square(1, 24), at(48, 36))
@@ -44,24 +52,16 @@ def test_masks_boxes_and_hidden_shares_are_those_of_the_pixels(camera):
     whole, _ = alone.taken(camera)
     for channel, thing in enumerate(truth.things):
         mask = shown(pixels, channel)
-        assert (decode(thing.mask) != mask).sum() <= 0.02 * mask.sum()
+        wrong = decode(thing.mask) != mask
+        assert wrong.sum() <= allowed * mask.sum()
+        assert not (wrong & _inner(mask)).any()
+        assert not (wrong & _inner(~mask)).any()
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         around = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]) / SIDE
         assert np.abs(np.array(thing.box) - around).max() <= 1.01 / SIDE
     hidden = 1 - shown(pixels, 0).sum() / shown(whole, 0).sum()
     assert truth.things[0].hidden == pytest.approx(hidden, abs=0.02)
     assert truth.things[1].hidden == pytest.approx(0, abs=0.01)
-
-
-def test_seen_straight_the_mask_is_exact():
-    scene = stage()
-    scene.place(square(0, 40), at(20, 30))
-    scene.place(square(1, 20), at(50, 40))
-    pixels, truth = scene.taken(STRAIGHT)
-    for channel, thing in enumerate(truth.things):
-        np.testing.assert_array_equal(decode(thing.mask), shown(pixels, channel))
-    assert truth.things[0].box == (0.2, 0.3, 0.6, 0.7)
-    assert truth.things[0].hidden == pytest.approx(0.125)
 
 
 def test_what_the_edge_cuts_off_counts_as_hidden():
