@@ -17,7 +17,7 @@ from llava_plus.skills.builtin.reading import ocr, read_codes
 from .item import Item
 from .scenes import DrawnScenes
 
-_EVERY = 10  # scenes: how often progress is shown
+_EVERY = 5  # scenes: how often progress is shown
 
 
 @dataclass(kw_only=True)
@@ -111,7 +111,7 @@ def main() -> None:
     for item in DrawnScenes(count=chosen.count).items(lambda _: None, seed=chosen.seed):
         figures.add(item)
         if figures.scenes % _EVERY == 0:
-            print(f"{figures.scenes} of {chosen.count}", flush=True)  # noqa: T201
+            print(f"of {chosen.count}:", "; ".join(figures.report()), flush=True)  # noqa: T201
     for line in figures.missed * chosen.missed + figures.report():
         print(line)  # noqa: T201
 

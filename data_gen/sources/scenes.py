@@ -25,11 +25,11 @@ _TRIES = 12  # places looked for before a thing is left out
 # What a scene is about, how often, and how wide that is, as a share of the shorter side.
 _SUBJECTS: tuple[tuple[str, float, tuple[float, float]], ...] = (
     ("things", 0.28, (0, 0)),
-    ("sign", 0.2, (0.5, 0.9)),
+    ("sign", 0.2, (0.6, 0.95)),
     ("letter", 0.12, (0.75, 0.95)),
-    ("receipt", 0.1, (0.5, 0.7)),
+    ("receipt", 0.1, (0.55, 0.75)),
     ("chart", 0.15, (0.7, 0.95)),
-    ("label", 0.15, (0.32, 0.55)),
+    ("label", 0.15, (0.38, 0.62)),
 )
 _PANELS: dict[str, Callable[[random.Random, int], Layer]] = {
     "sign": sign,
@@ -89,9 +89,9 @@ def _fill(stage: Stage, rng: random.Random) -> None:
     elif rng.random() < 0.3:
         _loaded_tray(stage, rng)
     if rng.random() < 0.25:
-        _panel(stage, rng, rng.choice(("sign", "label")), small=0.7)
-    many = rng.randint(3, 12) if subject == "things" else rng.randint(0, 4)
-    _scatter(stage, rng, many, (0.1, 0.3) if subject == "things" else (0.08, 0.2))
+        _panel(stage, rng, rng.choice(("sign", "label")), small=0.75)
+    many = rng.randint(4, 12) if subject == "things" else rng.randint(1, 5)
+    _scatter(stage, rng, many, (0.14, 0.34) if subject == "things" else (0.12, 0.24))
 
 
 def _panel(stage: Stage, rng: random.Random, name: str, small: float = 1.0) -> None:
