@@ -99,6 +99,8 @@ class Fetcher:
                     if isinstance(answer, bytes):
                         return answer
                     url = answer
+        except httpx.TimeoutException as error:
+            raise NotFetchedError(f"it takes longer than {self.seconds:g} seconds") from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
             raise NotFetchedError(f"{type(error).__name__}: {str(error)[:200]}") from error
         raise NotFetchedError(f"it redirects more than {self.redirects} times")

@@ -69,7 +69,8 @@ def _cloth(
     weave = weave + 0.02 * (np.arange(height) % 4 < 2)[:, None, None]
     period = rng.randint(45, 100)
     bands = 0.06 * (np.arange(width) % period < period * 0.3)[None, :, None]
-    return base + weave - bands + 0.03 * _clouds(noise, width, height, 6, 5)
+    pixels: NDArray[np.float64] = base + weave - bands
+    return pixels + 0.03 * _clouds(noise, width, height, 6, 5)
 
 
 def _tiles(

@@ -69,8 +69,8 @@ def test_things_masks_joints_captions_and_licences_are_read(coco, problems):
     assert (other.id, other.licence, other.truth.things) == ("8", "unknown", ())
 
 
-@pytest.mark.parametrize("shape", ["triangle", "thin", "two"])
-def test_polygons_are_filled_as_the_reference_fills_them(coco, problems, shape):
+@pytest.mark.parametrize(("shape", "alike"), [("triangle", 0.95), ("thin", 0.85), ("two", 0.95)])
+def test_polygons_are_filled_as_the_reference_fills_them(coco, problems, shape, alike):
     masks = pytest.importorskip("pycocotools.mask")
     rings = {
         "triangle": [[2.5, 3, 36.2, 8, 11, 28.4]],
@@ -82,7 +82,7 @@ def test_polygons_are_filled_as_the_reference_fills_them(coco, problems, shape):
     ours = rle.decode(next(coco(content).items(problems.append)).truth.things[0].mask)
     codes = masks.merge(masks.frPyObjects(rings, HEIGHT, WIDTH))
     theirs = rle.decode({"size": codes["size"], "counts": codes["counts"].decode()})
-    assert (ours & theirs).sum() / (ours | theirs).sum() > 0.93
+    assert (ours & theirs).sum() / (ours | theirs).sum() > alike
 
 
 BROKEN = {
