@@ -110,7 +110,7 @@ def _shaded(fill: Floats) -> Floats:
     size = fill.shape[0]
     y, x = np.mgrid[:size, :size] / size
     light = (1.1 - 0.2 * (0.4 * x + 0.6 * y)).astype(np.float32)
-    return np.clip(fill * light[..., None], 0, 1)
+    return np.asarray(np.clip(fill * light[..., None], 0, 1), np.float32)
 
 
 def _cover(pixels: Floats, fill: Floats, alpha: Floats) -> None:
