@@ -1,4 +1,4 @@
-"""The command line: ``llava-plus ui``, ``chat``, ``run``, ``replay``, ``eval``, ``data`` …"""
+"""The command line: ``llava-plus ui``, ``chat``, ``run``, ``eval``, ``data`` and more."""
 
 import asyncio
 import sys
