@@ -127,7 +127,9 @@ class LMMProcessor:
         if self.layout.mode == "anyres":
             alone = self._alone(conversation)
             counts = [self.layout.views(size, alone=alone) for size in sizes]
-            pixels = torch.nn.utils.rnn.pad_sequence(torch.split(pixels, counts), batch_first=True)
+            pixels = torch.nn.utils.rnn.pad_sequence(
+                list(torch.split(pixels, counts)), batch_first=True
+            )
         ready["pixel_values"], ready["image_sizes"] = pixels, torch.tensor(sizes)
         ready["batch_num_images"] = torch.tensor([len(images)])
         return ready
