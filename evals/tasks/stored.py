@@ -121,7 +121,7 @@ class Growing:
 
     def _line(self, row: Mapping[str, Any]) -> None:
         try:
-            self._file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+            self._file.write(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
             self._file.flush()
         except OSError as error:
             raise SetupError(
