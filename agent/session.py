@@ -50,7 +50,7 @@ class Session:
         batch: bool = False,
     ) -> None:
         self.id = id
-        self._planner = planner
+        self.planner = planner  # another one put here decides from the next request on
         self._skills = skills
         self._limits = limits
         self._store = store
@@ -229,7 +229,7 @@ class Session:
             )
 
     def _provenance(self) -> dict[str, Any]:
-        return {"planner": self._planner.name, "skills": {s.name: s.version for s in self._skills}}
+        return {"planner": self.planner.name, "skills": {s.name: s.version for s in self._skills}}
 
     def _load(self, images: Sequence[Source]) -> list[Image]:
         """Read and store all pictures before any of them is part of the session."""
@@ -274,7 +274,7 @@ class Session:
             self._approvals = Approvals(keeper.note_answer, keeper.answers())
         return Loop(
             turn=turn,
-            planner=self._planner,
+            planner=self.planner,
             runtime=self._runtime,
             view=self._view(),
             limits=self._limits,

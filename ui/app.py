@@ -16,6 +16,7 @@ from .examples import EXAMPLES
 from .labels import ENGLISH, LANGUAGES, Labels, language_of
 from .lobby import Lobby
 from .notices import Updates, say, tried
+from .planners import Planners
 from .pointer import pointer
 from .presence import Presence, forget
 from .render import render_help
@@ -84,6 +85,7 @@ class Page:
             self.stop = gr.Button(labels["stop"], variant="stop", interactive=False)
             self.new_chat = gr.Button(labels["new_chat"])
             self.trace = gr.DownloadButton(labels["download_trace"], interactive=False)
+        self.planners = Planners(labels, list(self.lobby.planners))
         self.status = gr.Markdown(elem_id="status")
         self.presence = Presence()
 
@@ -111,11 +113,12 @@ class Page:
         visit, message = self.visit, self.message
         desk = [self.pointer, self.gallery, self.picture]
         sending = [self.chat, message, self.stop, self.trace, self.place, *desk]
-        sending += self.asking.parts
+        sending += [*self.asking.parts, self.planners.list]
         quiet: Any = {"api_visibility": "private", "show_progress": "hidden"}
         words = [
             *(self.about, self.language, self.chat, message, self.stop, self.new_chat),
-            *(self.trace, self.status, self.title, self.pointer, self.mode, self.clear),
+            *(self.trace, self.planners.list, self.status, self.title, self.pointer, self.mode),
+            self.clear,
             *(self.gallery, self.picture, self.accordion, self.skills),
             *(*self.asking.named, *self.shelf.named),
         ]
@@ -142,6 +145,7 @@ class Page:
         self.pointer.mark(self._mark, visit, desk, **quiet)
         self.clear.click(self._clear, visit, desk, **quiet)
         self.gallery.select(self._choose, visit, desk, **quiet)
+        self.planners.wire(visit, self.status, **quiet)
         self.mode.change(lambda mode: gr.HTML(mode=mode), self.mode, self.pointer, **quiet)
         ticked = [*sending, self.status, self.shelf.none, self.shelf.list]
         self.presence.wire(self.blocks, [visit, self.place], ticked, self._glance, **quiet)
@@ -199,6 +203,7 @@ class Page:
             self.trace: gr.DownloadButton(value=trace, interactive=trace is not None),
             self.place: visit.session.id,
             **self.asking.updates(visit),
+            **self.planners.updates(visit),
             **self._desk(visit),
         }
 
@@ -274,6 +279,7 @@ class Page:
             self.accordion: gr.Accordion(labels["skills"]),
             self.skills: catalog,
             **self.asking.words(labels),
+            **self.planners.words(visit),
             **self.shelf.words(labels),
         }
 

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,13 +33,14 @@ app.add_typer(sessions_app, name="sessions")
 app.command("eval")(evaluate)
 app.add_typer(data_app, name="data")
 
-PlannerName = Annotated[
-    str,
-    typer.Option(
-        "--planner",
-        help='"nano", a folder with a checkpoint, the id of one, openai:MODEL@ADDRESS for a chat '
-        "server, or a YAML file about one.",
-    ),
+PLANNER_HELP = (
+    '"nano", a folder with a checkpoint, the id of one, openai:MODEL@ADDRESS for a chat server, '
+    "or a YAML file about one."
+)
+PlannerName = Annotated[str, typer.Option("--planner", help=PLANNER_HELP)]
+PlannerNames = Annotated[
+    list[str] | None,
+    typer.Option("--planner", help=f"{PLANNER_HELP} Again for more that visitors may choose."),
 ]
 Device = Annotated[str, typer.Option(help="cuda, mps, cpu or auto.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON and nothing else.")]
@@ -67,7 +69,7 @@ def ui(
     ),
     port: Annotated[int | None, typer.Option(help="A free one from 7860 on if left out.")] = None,
     token: Annotated[str | None, typer.Option(help="Asked of every visitor.")] = None,
-    planner: PlannerName = "nano",
+    planner: PlannerNames = None,
     device: Device = "auto",
     skills: SkillFiles = None,
     backend: BackendNames = None,
@@ -89,13 +91,18 @@ def ui(
     store, results = (SessionStore(), open_results()) if keep else (None, None)
     home = None if store is None else store.home.root
     load = _loader(ctx)
-    late = LatePlanner(lambda: load(planner, device=device), name=planner)
+    planners = {
+        name: LatePlanner(partial(load, name, device=device), name=name)
+        for name in planner or ["nano"]
+    }
+    first = next(iter(planners.values()))
     server = serve(
-        lambda: Agent(late, registry, results=results, home=home),
+        lambda: Agent(first, registry, results=results, home=home),
         host=host,
         port=port,
         token=token,
         store=store,
+        planners=planners,
     )
     say(Console(), f"LLaVA-Plus is at {server.address}")
     if store is None:
@@ -108,7 +115,7 @@ def ui(
     if results is not None:
         kept = f"up to {results.cap // 1_000_000} MB of what slow skills returned stay"
         say(Console(), f"So that nothing is computed twice, {kept} in {results.root}.", "dim")
-    late.start()  # only now: the page comes first
+    first.start()  # only now: the page comes first; others load when they are chosen
     if browser:
         typer.launch(server.address)
     server.wait()

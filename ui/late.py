@@ -25,6 +25,7 @@ class LatePlanner:
         self._name = name
         self._planner: Planner | None = None
         self._thread = threading.Thread(target=self._work, name="planner-loader", daemon=True)
+        self._starting = threading.Lock()
         self.problem = ""  # why it could not be loaded
         self.loaded = threading.Event()  # set when it is there, or never will be
 
@@ -33,8 +34,10 @@ class LatePlanner:
         return self._name if self._planner is None else self._planner.name
 
     def start(self) -> "LatePlanner":
-        """Begin to load, and return at once."""
-        self._thread.start()
+        """Begin to load, if that has not begun, and return at once."""
+        with self._starting:
+            if self._thread.ident is None:
+                self._thread.start()
         return self
 
     def plan(self, view: PlanView) -> AsyncIterator[str | Decision]:

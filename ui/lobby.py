@@ -12,7 +12,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from llava_plus.agent import Agent, Retention, SessionInfo, SessionStore
 from llava_plus.errors import LlavaPlusError, SetupError
 
 from .conversation import Conversation
+from .late import LatePlanner
 
 HOUR = 3600.0  # seconds
 AWAY = 75.0  # seconds; a browser lets a hidden page speak once a minute
@@ -43,6 +44,7 @@ class Lobby:
         make_agent: Makes an agent for each conversation; where ``store`` is given, with its home.
         store: The kept sessions; without it a conversation is gone when the last visitor leaves.
         shared: Whether visitors are different people, who must not meet.
+        planners: What the page offers to plan with, by name; the first is that of new chats.
         clock: Returns seconds that only grow.
     """
 
@@ -52,9 +54,11 @@ class Lobby:
         store: SessionStore | None = None,
         *,
         shared: bool = False,
+        planners: Mapping[str, LatePlanner] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store = store
+        self.planners = dict(planners or {})
         self._clock = clock
         self._edits = 0  # of the list, by hand
         self._make_agent = make_agent

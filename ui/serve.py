@@ -6,7 +6,7 @@ import secrets
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -21,6 +21,7 @@ from llava_plus.agent import Agent, SessionStore
 from llava_plus.errors import SetupError
 
 from .examples import FOLDER
+from .late import LatePlanner
 from .lobby import Lobby, release_regularly
 
 ASSETS = Path(__file__).parent / "assets"
@@ -110,6 +111,7 @@ def serve(
     port: int | None = None,
     token: str | None = None,
     store: SessionStore | None = None,
+    planners: Mapping[str, LatePlanner] | None = None,
 ) -> Server:
     """Open the page.
 
@@ -120,6 +122,7 @@ def serve(
         token: Made up if one is needed and none given.
         store: The kept sessions: all of them are the visitor's where only this machine can reach
             the page; else each visitor has their own. Left out, nothing is kept.
+        planners: What visitors may choose to plan with, by name.
     """
     folder = Path(tempfile.mkdtemp(prefix="llava-plus-"))
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
@@ -131,7 +134,10 @@ def serve(
     if needs_token(host):
         token = token or secrets.token_urlsafe(16)
     gate = Middleware(TokenGate, token=token) if token else Middleware(HostGate)
-    lobby, over = Lobby(make_agent, store, shared=needs_token(host)), threading.Event()
+    lobby, over = (
+        Lobby(make_agent, store, shared=needs_token(host), planners=planners),
+        threading.Event(),
+    )
     blocks = build_app(lobby)
     try:
         _, address, _ = blocks.launch(

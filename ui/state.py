@@ -109,7 +109,7 @@ class Visit:
             )
         if text in HELP:
             return Request(conversation=self.conversation, text=text)
-        if not text.startswith("/") and not is_ready(self.agent.planner):
+        if not text.startswith("/") and not is_ready(self.session.planner):
             raise SetupError(self.planner_state())
         conversation = self.conversation
         conversation.claim()
@@ -238,7 +238,7 @@ class Visit:
 
     def planner_state(self) -> str:
         """Return a sentence on the planner."""
-        return told(self.agent.planner, self.labels)
+        return told(self.session.planner, self.labels)
 
     def panel(self) -> dict[str, Any]:
         """Return what the pointing panel shows."""
