@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,7 @@ LONGEST = 120.0  # seconds
 COMMAND = "from llava_plus.ui.cli import main; main()"
 REQUEST = {"text": "/calculate 6*7", "files": []}
 RESULT = "42"
+Wired = dict[str, Any]  # a handler of the page, as its configuration tells browsers of it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,16 +65,25 @@ def _call(page: httpx.Client) -> None:
     """Send a call as the page in a browser does, and wait for its result."""
     config = page.get("/config").raise_for_status().json()
     session = secrets.token_hex(8)
-    _event(page, config, session, "load")
-    if RESULT not in (seen := _event(page, config, session, "submit")):
+    wired = config["dependencies"]
+    _event(page, config, session, _first(wired, lambda one: _on(one, "load")))
+    sent = _first(wired, lambda one: _on(one, "submit"))
+    _event(page, config, session, sent)
+    followed = _first(wired, lambda one: one["trigger_after"] == sent["id"])
+    if RESULT not in (seen := _event(page, config, session, followed)):
         raise RuntimeError(f"the page did not show {RESULT}: {seen[-500:]}")
 
 
-def _event(page: httpx.Client, config: dict[str, Any], session: str, name: str) -> str:
+def _first(wired: list[Wired], wanted: Callable[[Wired], bool]) -> Wired:
+    return next(one for one in wired if wanted(one))
+
+
+def _on(one: Wired, name: str) -> bool:
+    return any(on == name for _, on in one["targets"])
+
+
+def _event(page: httpx.Client, config: dict[str, Any], session: str, wired: Wired) -> str:
     """Let an event of the page happen; return all that came back."""
-    wired = next(
-        each for each in config["dependencies"] if any(on == name for _, on in each["targets"])
-    )
     kinds = {each["id"]: each["type"] for each in config["components"]}
     data = [REQUEST if kinds[id] == "multimodaltextbox" else None for id in wired["inputs"]]
     body = {"data": data, "fn_index": wired["id"], "session_hash": session}

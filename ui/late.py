@@ -60,7 +60,7 @@ class LatePlanner:
 
 def is_ready(planner: Planner) -> bool:
     """Say whether a planner can plan by now."""
-    return not (_is_pending(planner) or getattr(planner, "problem", ""))
+    return not _is_pending(planner) and not getattr(planner, "problem", "")
 
 
 def told(planner: Planner, labels: Labels) -> str:

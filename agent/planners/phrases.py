@@ -52,7 +52,8 @@ NOT_LAST = frozenset((  # nor ends with, though it may begin with them
     "smallest", "soft", "standing", "sticking", "teeny", "tiny", "upper", "wanted", "white",
 ))  # fmt: skip
 
-NAMING = ("first aid", "second hand", "turn signal")  # names begin so all the same
+# Names, or how names begin, all the same.
+NAMING = ("drill bit", "first aid", "four leaf", "second hand", "spoon rest", "turn signal")
 
 
 def phrases_of(requests: Iterable[str]) -> tuple[str, ...]:
@@ -92,6 +93,9 @@ def _names(phrase: str) -> bool:
     edges = [words[0], words[-1]]
     if told_apart or words[-1] in NOT_LAST or "but" in words:
         return False
-    if " ".join(words).startswith(NAMING):
+    name = " ".join(words)
+    if name in NAMING:
+        return True
+    if name.startswith(NAMING):
         edges = edges[1:]
     return not any(word in NOT_NAMING or word.endswith("%") for word in edges)
