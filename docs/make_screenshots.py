@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from io import BytesIO
@@ -33,6 +33,7 @@ from llava_plus.agent.scripted import read_line
 from llava_plus.errors import SetupError
 from llava_plus.skills import Image, SkillRegistry, Text, default_registry, skill
 from llava_plus.ui.examples import FOLDER
+from llava_plus.ui.late import LatePlanner
 from llava_plus.ui.serve import serve
 
 PICTURES = Path(__file__).parent / "pictures"
@@ -150,8 +151,13 @@ def running(browser: Browser, home: Path) -> None:
 
 
 def planner(browser: Browser, home: Path) -> None:
-    """A call asks to be allowed; then the page is started again, with the bundled planner."""
-    with opened(home, Play()) as address:
+    """A call asks to be allowed; then the chat goes on with the bundled planner."""
+    planners = {
+        "scripted": LatePlanner(Play, name="scripted"),
+        "nano": LatePlanner(lambda: load_planner("nano", device="cpu"), name="nano"),
+    }
+    first = planners["scripted"].start()
+    with opened(home, first, planners=planners) as address:
         page = visited(browser, address)
         send(page, "Post it.", "coffee.jpg")
         page.wait_for_selector("#asking:has-text('Good morning')")
@@ -160,13 +166,9 @@ def planner(browser: Browser, home: Path) -> None:
         said(page, "It is online.")
         idle(page)
         shoot(page, "allowed")
-    with opened(home, load_planner("nano", device="cpu")) as address:
-        page = visited(browser, address)
-        listed(page)
-        choose(page, "Post it.")
-        press(page, "Open")
-        said(page, "It is online.")
-        page.click("#shelf button:has-text('Kept chats')")
+        page.click("#planner input")
+        page.click("[role=option]:has-text('nano')")
+        page.wait_for_selector("#status:has-text('Planner: nano')")
         send(page, "Turn it black and white.")
         page.wait_for_selector("#gallery .caption-label:text('img_2')")
         idle(page)
@@ -206,12 +208,23 @@ def words(browser: Browser, home: Path) -> None:
 
 
 @contextmanager
-def opened(home: Path, planner: Planner, *, host: str = "127.0.0.1") -> Iterator[str]:
+def opened(
+    home: Path,
+    planner: Planner,
+    *,
+    host: str = "127.0.0.1",
+    planners: Mapping[str, LatePlanner] | None = None,
+) -> Iterator[str]:
     """Open the page and give its address."""
     specs = default_registry().merge(SkillRegistry([post]))
     skills = SkillRegistry(replace(spec, time_limit=PATIENCE) for spec in specs)
     limits, store = Limits(seconds=PATIENCE), SessionStore(home)
-    server = serve(lambda: Agent(planner, skills, limits=limits, home=home), host=host, store=store)
+    server = serve(
+        lambda: Agent(planner, skills, limits=limits, home=home),
+        host=host,
+        store=store,
+        planners=planners,
+    )
     try:
         yield server.address
     finally:
