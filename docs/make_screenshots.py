@@ -255,7 +255,7 @@ def send(page: Page, text: str, picture: str = "") -> None:
 
 def said(page: Page, text: str) -> None:
     """Wait until the chat says so."""
-    page.wait_for_function("t => document.querySelector('#chat').innerText.includes(t)", arg=text)
+    page.wait_for_function("t => document.querySelector('#chat')?.innerText.includes(t)", arg=text)
 
 
 def idle(page: Page) -> None:

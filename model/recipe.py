@@ -75,6 +75,7 @@ class Recipe:
     processes: Count = 1
     longest: Count = 512
     checkpoint_every: Count = 200
+    average: bool = False  # whether the model is the mean of what the stages end with
     compile: bool = False  # faster after a minute or two; needs a C++ compiler
     data: dict[str, Any] = field(default_factory=dict)  # for whoever makes the data
 

@@ -98,11 +98,26 @@ def _run(
         start = done if done is not None and done["stage"] == index else None
         _stage(rank, world, model, examples, recipe, index, start, out, device)
         done = None
+        if rank == 0 and recipe.average:
+            torch.save(model.state_dict(), _end(out, index))
     if rank == 0:
+        if recipe.average:
+            model.load_state_dict(_mean([_end(out, i) for i in range(len(recipe.stages))], device))
         model.train(False)
         model.save_pretrained(out / "model")
         processor.save_pretrained(out / "model")
         LOG.info("saved %s", out / "model")
+
+
+def _end(out: Path, index: int) -> Path:
+    """Where the weights lie that a stage ended with."""
+    return out / f"end_{index}.pt"
+
+
+def _mean(files: list[Path], device: torch.device) -> dict[str, Tensor]:
+    """The mean of several weights of one model (a "soup", Wortsman et al. 2022)."""
+    ends = [torch.load(file, map_location=device, weights_only=True) for file in files]
+    return {name: torch.stack([end[name] for end in ends]).mean(dim=0) for name in ends[0]}
 
 
 def _checkpoint(

@@ -117,6 +117,16 @@ def test_small_talk_calls_nothing(ask):
     assert all(word in trace.turns[-1].answer for word in ("faces", "crop", "rotate"))
 
 
+@pytest.mark.parametrize("before", ["blur the faces", "make it brighter", "find the kangaroo"])
+@pytest.mark.parametrize("words", ["thanks!", "hello", "hi, what can you do?"])
+def test_small_talk_late_in_a_chat_calls_nothing(ask, planner, before, words):
+    session = Agent(planner=planner, skills=default_registry()).session()
+    ask(before, "astronaut", session=session)
+    trace = ask(words, session=session)
+    assert skills_of(trace) == []
+    assert trace.turns[-1].reason == "answered"
+
+
 def test_what_cannot_be_found_is_refused_with_what_would_find_it(ask):
     trace = ask("find the kangaroo", "chelsea")
     assert skills_of(trace) == ["detect"]

@@ -137,6 +137,19 @@ def test_a_run_broken_off_between_stages_ends_with_the_same_weights(made, interr
     assert same(run(made, tmp_path / "broken", plan), straight)
 
 
+def test_the_model_may_be_the_mean_of_what_stages_end_with(made, interrupted, tmp_path):
+    first, second = (Stage(name=name, steps=8, tokens=150, rate=0.01) for name in ("one", "two"))
+    plan = recipe(first, second, average=True)
+    one = run(made, tmp_path / "one", recipe(first))
+    both = run(made, tmp_path / "both", recipe(first, second))
+    mean = {name: (one[name] + both[name]) / 2 for name in one}
+    assert not same(one, both)
+    interrupted("two step 8/8", made, tmp_path / "mean", plan)
+    for _ in range(2):  # started again when it is over, it changes nothing
+        found = run(made, tmp_path / "mean", plan)
+        assert all(torch.allclose(found[name], mean[name], atol=1e-6) for name in mean)
+
+
 def test_starting_a_finished_run_again_changes_nothing(made, undisturbed, tmp_path):
     for _ in range(2):
         assert same(run(made, tmp_path), undisturbed)
