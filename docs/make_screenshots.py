@@ -49,7 +49,7 @@ SCRIPTS = {  # of each request: a thought and what follows; "…" waits until it
         ("Done.", "I blurred {boxes_1}: see {img_2}."),
     ),
     "Make it look old.": (
-        ("First all colour has to go.", "grayscale(img_1)"),
+        ("First all colour has to go.", "adjust(img_1, grayscale=True)"),
         ("Now I think about what else makes a photograph old …", "It is old in {img_2}."),
     ),
     "Post it.": (
@@ -161,6 +161,7 @@ def planner(browser: Browser, home: Path) -> None:
         page = visited(browser, address)
         send(page, "Post it.", "coffee.jpg")
         page.wait_for_selector("#asking:has-text('Good morning')")
+        page.locator("#asking button").last.scroll_into_view_if_needed()
         shoot(page, "asked")
         press(page, "Allow")
         said(page, "It is online.")
