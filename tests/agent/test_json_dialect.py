@@ -18,7 +18,7 @@ def ids():
 
 def seen_by_planner(chat, message, images=()):
     """What render makes of a session when the next request comes in."""
-    chat._planner.script += (lambda view: views.append(view) or "ok",)
+    chat.planner.script += (lambda view: views.append(view) or "ok",)
     views = []
     chat.run_sync(message, images)
     return json.render(views[0])

@@ -25,8 +25,8 @@ def as_url(part):
 
 def views_of(chat, *requests):
     """Run requests; return the view of each step."""
-    views, script = [], chat._planner.script
-    chat._planner.script = tuple(
+    views, script = [], chat.planner.script
+    chat.planner.script = tuple(
         lambda view, line=line: views.append(view) or line for line in script
     )
     for message, images in requests:
