@@ -6,6 +6,8 @@ from typing import Any
 from llava_plus.errors import SetupError
 from llava_plus.skills.classes import DEVICE
 
+AGAIN = "Pull or copy them again, or name other weights."
+
 
 def load_checkpoint(folder: Path, device: str, model_class: Any, processor_class: Any) -> Any:
     """Return the model, ready to run, and its processor.
@@ -38,14 +40,19 @@ def load_checkpoint(folder: Path, device: str, model_class: Any, processor_class
         if is_out_of_memory(error):
             raise
         first = (str(error).splitlines() or [type(error).__name__])[0][:300]
-        raise SetupError(f"The weights in {folder} cannot be loaded: {first} {_again()}") from error
+        raise SetupError(f"The weights in {folder} cannot be loaded: {first} {AGAIN}") from error
     if missing := sorted(map(str, report["missing_keys"])):
         shown = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
-        raise SetupError(f"The weights in {folder} lack {len(missing)} parts: {shown}. {_again()}")
-    return _placed(model, device), processor
+        raise SetupError(f"The weights in {folder} lack {len(missing)} parts: {shown}. {AGAIN}")
+    return placed(model, device), processor
 
 
-def _placed(model: Any, device: str) -> Any:
+def placed(model: Any, device: str) -> Any:
+    """Return a model on a device, ready to run.
+
+    Raises:
+        SetupError: There is no such device, or it cannot run models.
+    """
     try:
         return model.to(device).eval()
     except (RuntimeError, AssertionError) as error:  # PyTorch raises either
@@ -62,7 +69,3 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     return isinstance(error, RuntimeError) and "allocate memory" in str(error)
-
-
-def _again() -> str:
-    return "Pull or copy them again, or name other weights."
