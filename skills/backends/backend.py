@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from .single import Single
+
 Model = Any  # what a backend loads; it has a method that does the skill
 MIB = 2**20
 
@@ -20,7 +22,8 @@ class Backend:
         name: What people call it.
         skill: The skill that it does.
         note: What it adds to the skill's description, in a sentence for planners.
-        weights: The id on the hub of the weights that are meant where nobody names others.
+        weights: The id on the hub of the weights that are meant where nobody names others; for a
+            single file, with its name.
         model_types: What the ``config.json`` of fitting weights may say; nothing where any may do.
         licence: Of those weights.
         download: Their size in MB.
@@ -31,6 +34,9 @@ class Backend:
         packages: Those that it imports beside what the program needs anyway.
         extra: The extra of this package that brings them.
         device: The device that it must have.
+        single: Where its weights are one file, how that is found and checked; then what is loaded
+            is this file, and there is no ``config.json``.
+        automatic: Whether it is used, where its weights are there, without being named.
     """
 
     name: str
@@ -47,6 +53,8 @@ class Backend:
     packages: tuple[str, ...] = ()
     extra: str = ""
     device: Literal["any", "cuda"] = "any"
+    single: Single | None = None
+    automatic: bool = True
 
     def fits(self, model_type: str) -> bool:
         """Whether weights of such a model can be loaded."""

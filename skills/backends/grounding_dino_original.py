@@ -7,6 +7,7 @@ config of the BERT in it: a folder ``bert-base-uncased`` beside the file, or wha
 from __future__ import annotations
 
 import ast
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -76,7 +77,7 @@ def _weights(file: Path, *, only_shapes: bool = False) -> dict[str, Any]:
     """Return the tensors of a GroundingDINO by their names, or refuse those of another model."""
     found = tensors_of(file, read_weights(file, only_shapes=only_shapes))
     tensors = {name.removeprefix("module."): tensor for name, tensor in found.items()}
-    if not {_PATCHES, "feat_map.weight", "bert.pooler.dense.weight"} <= set(tensors):
+    if not {_PATCHES, "feat_map.weight", "bert.embeddings.word_embeddings.weight"} <= set(tensors):
         raise SetupError(
             f"{file} holds weights of another model than the original GroundingDINO "
             "(groundingdino_swint_ogc.pth or groundingdino_swinb_cogcoor.pth). Name one of these."
@@ -156,5 +157,7 @@ class _Model:
         self.config = SimpleNamespace(max_text_len=model.max_text_len)
 
     def __call__(self, samples: Any, captions: list[str]) -> Any:
-        output = self._model(samples, captions=captions)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # it names things as PyTorch once did
+            output = self._model(samples, captions=captions)
         return SimpleNamespace(logits=output["pred_logits"], pred_boxes=output["pred_boxes"])

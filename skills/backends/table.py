@@ -3,9 +3,10 @@
 from llava_plus.errors import SetupError
 
 from .backend import Backend
+from .table_extras import EXTRAS
 from .table_regions import REGIONS
 
-BACKENDS = (*REGIONS,)
+BACKENDS = (*REGIONS, *EXTRAS)
 
 
 def named(name: str) -> Backend:
