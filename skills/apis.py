@@ -28,12 +28,14 @@ class Api:
 
 DETECTING = ("caption", "box_threshold", "text_threshold")
 THRESHOLDS = DETECTING[1:]
+GROUNDING_DINO = ("grounding-dino", "grounding-dino-original")  # two ways to load the same model
+SAM = ("sam", "sam-original")
 APIS = (
     Api(
         names=("grounding_dino",),
         parameters=DETECTING,
         skills=("detect",),
-        backends=("grounding-dino",),
+        backends=GROUNDING_DINO,
         does="finds what phrases name",
         model="GroundingDINO",
     ),
@@ -41,7 +43,7 @@ APIS = (
         names=("sam",),
         parameters=("boxes", "points", "point_labels"),
         skills=("segment",),
-        backends=("sam",),
+        backends=SAM,
         does="outlines what boxes or points mark",
         model="SAM",
     ),
@@ -49,7 +51,7 @@ APIS = (
         names=("grounding_dino+sam", "grounded_sam"),
         parameters=DETECTING,
         skills=("detect", "segment"),
-        backends=("grounding-dino", "sam"),
+        backends=(*GROUNDING_DINO, *SAM),
         does="finds what phrases name, and outlines it",
         model="GroundingDINO and SAM",
     ),

@@ -12,7 +12,7 @@ from pydantic import Field, JsonValue
 
 from llava_plus.errors import SkillError
 
-from .apis import APIS, BY_NAME, Api
+from .apis import APIS, BY_NAME, GROUNDING_DINO, Api
 from .decorator import skill, spec_of
 from .origin import origin_of
 from .pixels import Image
@@ -213,7 +213,7 @@ def _found(
             f"grounding_dino: caption names {len(wanted)} things; wanted 1 to {PHRASES}, "
             'with " . " between them, such as "face . text".'
         )
-    if skills["detect"].backend == "grounding-dino":
+    if skills["detect"].backend in GROUNDING_DINO:
         limits = {"threshold": threshold, "text_threshold": text_threshold}
         seen: Boxes = _run(skills, "detect", image=image, label=caption, **limits)
         return seen

@@ -14,6 +14,7 @@ from llava_plus.skills.spec import Routed
 
 from .backend import Backend
 from .checkpoint import is_out_of_memory
+from .precision import calculating
 from .shelf import Shelf, default_shelf
 from .status import Status, need_of, status_of
 from .table import BACKENDS
@@ -206,7 +207,8 @@ def _function(backend: Backend, folder: Path, shelf: Shelf) -> Callable[..., Val
         device = best_device()
         try:
             with shelf.borrow(key, need, lambda: backend.load(folder, device)) as model:
-                done: Value = getattr(model, backend.method)(*args, **named)
+                with calculating(device):
+                    done: Value = getattr(model, backend.method)(*args, **named)
                 return done
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):

@@ -6,6 +6,7 @@ Ultralytics is licensed under AGPL-3.0; nothing here imports it unless a person 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from .yolo_file import check_yolo, read_yolo
 
 THRESHOLD = 0.25  # ultralytics' own, as the two that follow
 OVERLAP = 0.7
-LEAST = 0.01  # what is less sure is no find, whatever is asked for
+STEP = 32  # pixels; sides are multiples of it
 GREY = 114  # around a picture that is no square
 _QUIET = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_VERBOSE": "false"}
 
@@ -86,10 +87,9 @@ class Yolo:
         check_picture("detect", image)
         wanted = wanted_phrases(label)
         numbers = [self._number(phrase) for phrase in wanted]
-        boxes, scores, which = self._seen(image)
-        rows = np.flatnonzero(np.isin(which, numbers) & (scores >= threshold))
-        order = np.array([numbers.index(number) for number in which[rows]], np.int64)
-        return found_boxes(boxes[rows], scores[rows], order, wanted, overlap=1)
+        boxes, scores, which = self._seen(image, numbers, threshold)
+        order = np.array([numbers.index(number) for number in which], np.int64)
+        return found_boxes(boxes, scores, order, wanted, overlap=1)
 
     def _number(self, phrase: str) -> int:
         known = {name.lower(): number for number, name in self._names.items()}
@@ -102,18 +102,20 @@ class Yolo:
             "such as grounding-dino."
         )
 
-    def _seen(self, image: Image) -> tuple[Floats, Floats, Indices]:
+    def _seen(
+        self, image: Image, numbers: list[int], threshold: float
+    ) -> tuple[Floats, Floats, Indices]:
         """Return boxes (n, 4) as parts of the picture, their scores and the numbers of names."""
         import torch
 
-        step = int(max(float(s) for s in self._model.stride))
+        step = max(STEP, *(int(stride) for stride in self._model.stride))
         pixels, scale, left, top = framed(image.rgb(), self._side, step)
         tensor = torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None].float() / 255
         with torch.inference_mode():
             output = self._model(tensor.to(next(self._model.parameters()).device))
         rows = (output[0] if isinstance(output, (list, tuple)) else output)[0].float().cpu().numpy()
         alone = bool(getattr(self._model, "end2end", False))
-        boxes, scores, which = read_rows(rows, alone=alone)
+        boxes, scores, which = read_rows(rows, numbers, threshold, alone=alone)
         size = np.array([image.width, image.height] * 2, np.float32) * scale
         return (boxes - [left, top, 0, 0]) / size, scores, which
 
@@ -147,13 +149,17 @@ def framed(
     return np.pad(pixels, around, constant_values=GREY), scale, left, top
 
 
-def read_rows(rows: Floats, *, alone: bool) -> tuple[Floats, Floats, Indices]:
-    """Read what a model puts out, each thing once.
+def read_rows(
+    rows: Floats, numbers: Sequence[int], threshold: float, *, alone: bool
+) -> tuple[Floats, Floats, Indices]:
+    """Read what a model puts out: the things of some names, each once.
 
     Args:
         rows: (4 + name, n) of middle x, middle y, width, height in pixels and a score for each
             name; of a model that gives each thing one box by itself, (n, 6) of left, top, right,
             bottom, score and number.
+        numbers: Of the names that are wanted.
+        threshold: Boxes less sure than this are left out.
         alone: Whether the model is one of the latter.
 
     Returns:
@@ -162,11 +168,13 @@ def read_rows(rows: Floats, *, alone: bool) -> tuple[Floats, Floats, Indices]:
         which: (n,) numbers of the names.
     """
     if alone:
-        low, high = rows[:, :2], rows[:, 2:4]
-        boxes = np.concatenate([(low + high) / 2, high - low], axis=1)
-        return boxes, rows[:, 4], rows[:, 5].astype(np.int64)
-    boxes, scores = rows[:4].T, rows[4:].max(axis=0)
-    which = rows[4:].argmax(axis=0).astype(np.int64)
-    sure = np.flatnonzero(scores >= LEAST)
-    stay = sure[kept(corners(boxes[sure]), scores[sure], which[sure], OVERLAP)]
-    return boxes[stay], scores[stay], which[stay]
+        places, scores, which = rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int64)
+    else:
+        places, scores = corners(rows[:4].T), rows[4:].max(axis=0)
+        which = rows[4:].argmax(axis=0).astype(np.int64)
+    stay = np.flatnonzero(np.isin(which, numbers) & (scores >= threshold))
+    if not alone:
+        stay = stay[kept(places[stay], scores[stay], which[stay], OVERLAP)]
+    low, high = places[stay, :2], places[stay, 2:]
+    boxes = np.concatenate([(low + high) / 2, high - low], axis=1)
+    return boxes, scores[stay], which[stay]

@@ -330,3 +330,40 @@ def test_pickled_weights_are_never_read(checkpoint, tmp_path):
     assert "model.safetensors in" in status_of(named("sam"), str(folder)).why
     with pytest.raises(SetupError, match="cannot be loaded"):
         named("sam").load(folder, "cpu")
+
+
+# -- precision ---------------------------------------------------------------------------------
+
+
+def test_the_precision_fits_the_device_and_can_be_named(monkeypatch):
+    import torch
+
+    from llava_plus.skills.backends.precision import calculating
+
+    def kind():
+        with calculating("cpu"):
+            return torch.nn.Linear(2, 2)(torch.ones(1, 2)).dtype
+
+    monkeypatch.delenv("LLAVA_PLUS_SKILL_PRECISION", raising=False)
+    assert kind() == torch.float32
+    monkeypatch.setenv("LLAVA_PLUS_SKILL_PRECISION", "bfloat16")
+    assert kind() == torch.bfloat16
+    monkeypatch.setenv("LLAVA_PLUS_SKILL_PRECISION", "half")
+    with pytest.raises(SetupError, match="is 'half'; wanted float32, bfloat16, float16"):
+        kind()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_models_work_with_fewer_digits_as_on_a_graphics_card(
+    name, checkpoint, noise, own_choice, monkeypatch
+):
+    backend = named(name.replace("_", "-"))
+    skills = with_backends(
+        default_registry(), [f"{backend.skill}={backend.name}:{checkpoint(name)}"]
+    )
+    args = {"label": "dog"} if backend.skill == "detect" else {"prompt": [0.1, 0.1, 0.6, 0.6]}
+    monkeypatch.setenv("LLAVA_PLUS_SKILL_PRECISION", "bfloat16")
+    artifacts = Artifacts()
+    artifacts.add(noise)
+    call = Call(id="c", skill=backend.skill, args={"image": "img_1", **args})
+    assert asyncio.run(Runtime(skills, artifacts).run(call)).ok

@@ -58,6 +58,6 @@ def test_a_choice_that_cannot_be_met_ends_the_program_with_a_sentence(llava, tin
 
 
 def test_pulling_a_name_that_is_none_says_which_there_are(llava, tiny):
-    code, out, err = llava("skills", "pull", "yolo")
+    code, out, err = llava("skills", "pull", "yola")
     assert (code, out) == (1, "")
-    assert err.startswith("There is no backend 'yolo'. There are: grounding-dino, owlv2, sam")
+    assert err.startswith("There is no backend 'yola'. There are: grounding-dino, owlv2, sam")
