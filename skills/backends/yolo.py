@@ -109,20 +109,19 @@ class Yolo:
         import torch
 
         step = max(STEP, *(int(stride) for stride in self._model.stride))
-        pixels, scale, left, top = framed(image.rgb(), self._side, step)
+        pixels, (left, top, wide, high) = framed(image.rgb(), self._side, step)
         tensor = torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None].float() / 255
         with torch.inference_mode():
             output = self._model(tensor.to(next(self._model.parameters()).device))
         rows = (output[0] if isinstance(output, (list, tuple)) else output)[0].float().cpu().numpy()
         alone = bool(getattr(self._model, "end2end", False))
         boxes, scores, which = read_rows(rows, numbers, threshold, alone=alone)
-        size = np.array([image.width, image.height] * 2, np.float32) * scale
-        return (boxes - [left, top, 0, 0]) / size, scores, which
+        return (boxes - [left, top, 0, 0]) / [wide, high, wide, high], scores, which
 
 
 def framed(
     pixels: NDArray[np.uint8], side: int, step: int
-) -> tuple[NDArray[np.uint8], float, int, int]:
+) -> tuple[NDArray[np.uint8], tuple[int, int, int, int]]:
     """Scale a picture so that it fits into a square, and put grey around it up to whole steps.
 
     Args:
@@ -132,9 +131,7 @@ def framed(
 
     Returns:
         pixels: (height, width, 3)
-        scale: How much larger the picture has become.
-        left: Where it begins.
-        top: Likewise.
+        place: Where the picture is in it: left, top, width and height.
     """
     import cv2
 
@@ -146,7 +143,7 @@ def framed(
     x, y = -wide % step / 2, -high % step / 2
     left, top = round(x - 0.1), round(y - 0.1)
     around = ((top, round(y + 0.1)), (left, round(x + 0.1)), (0, 0))
-    return np.pad(pixels, around, constant_values=GREY), scale, left, top
+    return np.pad(pixels, around, constant_values=GREY), (left, top, wide, high)
 
 
 def read_rows(

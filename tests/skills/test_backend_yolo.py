@@ -36,9 +36,13 @@ def yolo(tmp_path_factory):
             torch.manual_seed(0)
             model = YOLO(str(description), task=kind)
             model.model.names = {0: "cat", 1: "traffic light"}
+            for part in model.model.modules():
+                if isinstance(part, torch.nn.BatchNorm2d):
+                    torch.nn.init.constant_(part.weight, 3)  # else all looks the same to it
             for name in ("cv3", "one2one_cv3"):
                 for scores in getattr(model.model.model[-1], name, ()):
-                    torch.nn.init.normal_(scores[-1].bias)  # else hardly anything is a find
+                    torch.nn.init.normal_(scores[-1].weight)
+                    torch.nn.init.normal_(scores[-1].bias)
             file = folder / f"{kind}.pt"
             model.save(file)
             saved = torch.load(file, weights_only=False)  # as training leaves it
@@ -55,10 +59,10 @@ def noise():
 
 def test_a_picture_is_fitted_into_a_square_with_grey_up_to_whole_steps():
     picture = np.full((100, 200, 3), 7, np.uint8)
-    pixels, scale, left, top = framed(picture, 64, 32)
-    assert (pixels.shape, scale, left, top) == ((32, 64, 3), 0.32, 0, 0)
-    pixels, scale, left, top = framed(picture[:, :90], 64, 32)  # 58 wide, 64 high
-    assert (pixels.shape, scale, left, top) == ((64, 64, 3), 0.64, 3, 0)
+    pixels, place = framed(picture, 64, 32)
+    assert (pixels.shape, place) == ((32, 64, 3), (0, 0, 64, 32))
+    pixels, place = framed(picture[:, :90], 64, 32)
+    assert (pixels.shape, place) == ((64, 64, 3), (3, 0, 58, 64))
     assert (pixels[0, :, 0] == [114] * 3 + [7] * 58 + [114] * 3).all()
 
 
