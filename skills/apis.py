@@ -14,6 +14,7 @@ class Api:
         backends: Of these skills, the backends that do what it does there.
         does: What it does, in a few words.
         model: What does it there, and would do it here.
+        tells: Under which name its result says, beside boxes, what was looked for.
         shown: How its server introduces the result, where that is not the name called.
     """
 
@@ -23,6 +24,7 @@ class Api:
     backends: tuple[str, ...] = ()
     does: str
     model: str
+    tells: str = ""
     shown: str = ""
 
 
@@ -63,17 +65,29 @@ APIS = (
         does="paints what a prompt says over the last outline",
         model="Stable Diffusion 2 inpainting",
     ),
-    Api(names=("ram",), does="tags a picture", model="RAM"),
+    Api(names=("ram",), skills=("tag",), does="tags a picture", model="RAM"),
     Api(
         names=("ram+grounding_dino",),
         parameters=THRESHOLDS,
+        skills=("tag", "detect"),
+        backends=GROUNDING_DINO,
+        tells="tags",
         does="tags a picture and finds what the tags name",
         model="RAM and GroundingDINO",
     ),
-    Api(names=("blip2",), does="captions a picture", model="BLIP-2"),
+    Api(
+        names=("blip2",),
+        skills=("caption",),
+        backends=("blip2",),
+        does="captions a picture",
+        model="BLIP-2",
+    ),
     Api(
         names=("blip2+grounding_dino",),
         parameters=THRESHOLDS,
+        skills=("caption", "detect"),
+        backends=("blip2", *GROUNDING_DINO),
+        tells="caption",
         does="captions a picture and finds what the caption names",
         model="BLIP-2 and GroundingDINO",
     ),

@@ -36,7 +36,7 @@ class Backend:
         device: The device that it must have.
         single: Where its weights are one file, how that is found and checked; then what is loaded
             is this file, and there is no ``config.json``.
-        automatic: Whether it is used, where its weights are there, without being named.
+        chosen_only: Whether it does the skill only where a person chooses it.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Backend:
     extra: str = ""
     device: Literal["any", "cuda"] = "any"
     single: Single | None = None
-    automatic: bool = True
+    chosen_only: bool = False
 
     def fits(self, model_type: str) -> bool:
         """Whether weights of such a model can be loaded."""

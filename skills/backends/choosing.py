@@ -166,7 +166,7 @@ def _chosen(spec: SkillSpec, choice: Choice, offered: Sequence[Backend], shelf: 
     if choice.backend == BUILTIN:
         return spec
     if choice.backend == AUTO:
-        looked = ((each, status_of(each)) for each in offered if each.automatic)
+        looked = ((each, status_of(each)) for each in offered if not each.chosen_only)
         found = next(((e, status) for e, status in looked if status.state == "available"), None)
         return _backed(spec, *found, _coverage(spec.name), shelf) if found else spec
     backend = next(each for each in offered if each.name == choice.backend)

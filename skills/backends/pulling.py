@@ -12,7 +12,12 @@ from .installing import not_installed
 from .single import Single
 from .weights import find_weights, lacking, model_type
 
-FILES = ("*.json", "*.txt", "model*.safetensors")  # nothing that runs code when it is read
+FILES = (
+    "*.json",
+    "*.txt",
+    "*.jinja",
+    "model*.safetensors",
+)  # nothing that runs code when it is read
 _SHA256 = re.compile(r"[0-9a-f]{64}")  # the hub's cache calls a large file by its checksum
 
 

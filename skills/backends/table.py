@@ -5,8 +5,9 @@ from llava_plus.errors import SetupError
 from .backend import Backend
 from .table_extras import EXTRAS
 from .table_regions import REGIONS
+from .table_saying import SAYING
 
-BACKENDS = (*REGIONS, *EXTRAS)
+BACKENDS = (*REGIONS, *EXTRAS, *SAYING)
 
 
 def named(name: str) -> Backend:

@@ -46,7 +46,7 @@ EXTRAS = (
         packages=("torchvision", "polars", "psutil", "requests", "matplotlib", "ultralytics"),
         extra="yolo",
         single=Single(ending=".pt", check=check_yolo_file),
-        automatic=False,
+        chosen_only=True,
     ),
     Backend(
         name="sam2",

@@ -87,7 +87,7 @@ def test_outputs_of_both_kinds_become_boxes_scores_and_numbers():
 
 def test_it_is_used_only_where_it_is_named():
     copyleft = [each for each in BACKENDS if each.licence == "AGPL-3.0"]
-    assert [(each.name, each.automatic) for each in copyleft] == [("yolo", False)]
+    assert [(each.name, each.chosen_only) for each in copyleft] == [("yolo", True)]
 
 
 @pytest.mark.extra("yolo")
