@@ -18,6 +18,7 @@ from .precision import calculating
 from .shelf import Shelf, default_shelf
 from .status import Status, need_of, status_of
 from .table import BACKENDS
+from .together import Queue
 from .weights import fingerprint
 
 VARIABLE = "LLAVA_PLUS_BACKENDS"  # such as "detect=owlv2,segment=builtin"; flags come first
@@ -202,14 +203,17 @@ def _function(backend: Backend, folder: Path, shelf: Shelf) -> Callable[..., Val
     """Return what does a skill with a model, which it loads at the first call."""
     need = need_of(backend, folder)
     key = (backend.name, str(folder))
+    queue = Queue(backend.method)
 
     def function(*args: Any, **named: Any) -> Value:
         device = best_device()
         try:
-            with shelf.borrow(key, need, lambda: backend.load(folder, device)) as model:
-                with calculating(device):
-                    done: Value = getattr(model, backend.method)(*args, **named)
-                return done
+            with (
+                queue.waiting(args, named) as call,
+                shelf.borrow(key, need, lambda: backend.load(folder, device)) as model,
+                calculating(device),
+            ):
+                return queue.done(model, call)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -134,8 +134,8 @@ class _Processor:
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
 
-    def __call__(self, images: Any, text: str, return_tensors: str) -> Any:
-        """Return the picture as ``samples`` (1, 3, height, width), and the captions."""
+    def __call__(self, images: list[Any], text: list[str], **options: Any) -> Any:
+        """Return the one picture as ``samples`` (1, 3, height, width), and its caption."""
         from groundingdino.datasets import transforms
         from transformers import BatchFeature
 
@@ -144,8 +144,8 @@ class _Processor:
             transforms.ToTensor(),
             transforms.Normalize(MEAN, SPREAD),
         ]
-        pixels, _ = transforms.Compose(steps)(images, None)
-        return BatchFeature({"samples": pixels[None], "captions": [text]})
+        pixels, _ = transforms.Compose(steps)(images[0], None)
+        return BatchFeature({"samples": pixels[None], "captions": text})
 
 
 class _Model:

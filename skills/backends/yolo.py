@@ -116,7 +116,8 @@ class Yolo:
         rows = (output[0] if isinstance(output, (list, tuple)) else output)[0].float().cpu().numpy()
         alone = bool(getattr(self._model, "end2end", False))
         boxes, scores, which = read_rows(rows, numbers, threshold, alone=alone)
-        return (boxes - [left, top, 0, 0]) / [wide, high, wide, high], scores, which
+        parts = (boxes - [left, top, 0, 0]) / [wide, high, wide, high]
+        return parts.astype(np.float32), scores, which
 
 
 def framed(

@@ -171,6 +171,26 @@ def test_detectors_give_boxes_with_the_phrases_as_labels(name, model, noise):
     )
 
 
+def test_grounding_dino_finds_the_same_for_calls_that_it_does_together(model, noise):
+    dino = model("grounding_dino")
+    other = Image(noise.pixels[::-1])
+    calls = [
+        {"image": noise, "label": "red car . cat", "threshold": 0.0, "text_threshold": 0.0},
+        {"image": other, "label": "dog", "threshold": 0.0, "text_threshold": 0.0},
+        {"image": noise, "label": "a frisbee"},
+    ]
+    assert len({dino.group(call) for call in calls}) == 1
+    for call, found in zip(calls, dino.together(calls), strict=True):
+        alone = dino(**call)
+        assert np.array(found.xyxy) == pytest.approx(np.array(alone.xyxy), abs=1e-4)
+        assert (found.labels, found.query) == (alone.labels, alone.query)
+        assert found.scores == pytest.approx(alone.scores, abs=2e-3)
+    small = Image(noise.pixels[:50])
+    assert dino.group({"image": small}) != dino.group({"image": noise})
+    with pytest.raises(SkillError, match="label must name something"):
+        dino.together([*calls, {"image": noise, "label": "."}])
+
+
 @pytest.mark.parametrize("name", DETECTORS)
 def test_boxes_lie_where_transformers_own_reading_puts_them(name, model, noise):
     """On a picture that is not square; its processor gives pixels, which are cut and divided."""
