@@ -8,7 +8,6 @@ from pathlib import Path
 from llava_plus.errors import SetupError
 
 from .backend import Backend
-from .installing import not_installed
 from .single import Single
 from .weights import find_weights, lacking, model_type
 
@@ -68,8 +67,7 @@ def _pull_single(backend: Backend, single: Single, place: str, say: Callable[[st
     file = single.find(place)
     if file is None:
         raise SetupError(f"{repository} has no {name}. Check the name.")
-    if not not_installed(backend.packages):  # the check may need them
-        single.check(file)
+    single.check(file)
     return file
 
 

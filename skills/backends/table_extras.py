@@ -10,7 +10,8 @@ from .grounding_dino_original import (
 from .sam2 import load_sam2
 from .sam_original import check_sam_original, load_sam_original
 from .single import Single
-from .yolo import check_yolo_file, load_yolo
+from .yolo import load_yolo
+from .yolo_file import check_yolo
 
 _DINO = ("torchvision", "timm", "addict", "yapf", "pycocotools", "matplotlib")
 EXTRAS = (
@@ -45,7 +46,7 @@ EXTRAS = (
         load=load_yolo,
         packages=("torchvision", "polars", "psutil", "requests", "matplotlib", "ultralytics"),
         extra="yolo",
-        single=Single(ending=".pt", check=check_yolo_file),
+        single=Single(ending=".pt", check=check_yolo),
         chosen_only=True,
     ),
     Backend(

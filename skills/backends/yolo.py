@@ -19,7 +19,7 @@ from llava_plus.skills.nouns import singular
 
 from .checkpoint import AGAIN, is_out_of_memory, placed
 from .finds import Floats, Indices, check_picture, corners, found_boxes, kept, wanted_phrases
-from .yolo_file import check_yolo, read_yolo
+from .yolo_file import check_design, read_yolo
 
 THRESHOLD = 0.25  # ultralytics' own, as the two that follow
 OVERLAP = 0.7
@@ -28,18 +28,13 @@ GREY = 114  # around a picture that is no square
 _QUIET = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_VERBOSE": "false"}
 
 
-def check_yolo_file(file: Path) -> None:
-    """Refuse a file that holds no detector of ultralytics."""
-    import_quietly()
-    check_yolo(file)
-
-
 def load_yolo(file: Path, device: str) -> Yolo:
     """Load the detector of a ``.pt`` file; nothing in the file is run."""
+    read = read_yolo(file)
     import_quietly()
     from ultralytics.nn.tasks import DetectionModel
 
-    read = read_yolo(file)
+    check_design(file, read.design)
     try:
         model = DetectionModel(dict(read.design), ch=3, nc=len(read.names), verbose=False)
         model.load_state_dict({name: tensor.float() for name, tensor in read.tensors.items()})

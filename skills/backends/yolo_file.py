@@ -6,6 +6,7 @@ does nothing but hold what it is given. Kept are the tensors, the description an
 the model finds; the model is then built anew from the description.
 """
 
+import pickle
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ class YoloFile:
     """What is kept of a file.
 
     Args:
-        design: From which the model is built: layers with their arguments.
+        design: From which the model is built, layers with their arguments; see `check_design`.
         tensors: Its weights by name.
         names: What it finds, by number.
         side: Pixels that it was trained to see, on the longer side.
@@ -68,16 +69,19 @@ def read_yolo(file: Path, *, only_shapes: bool = False) -> YoloFile:
     side = options.get("imgsz") if isinstance(options, Mapping) else None
     if not isinstance(design, dict) or not isinstance(names, dict):
         raise damaged(file)
-    return YoloFile(
-        design=checked_design(file, design),
-        tensors=_tensors(model),
-        names={int(number): str(name) for number, name in names.items()},
-        side=side if isinstance(side, int) and 32 <= side <= 4096 else SIDE,
-    )
+    try:
+        return YoloFile(
+            design=design,
+            tensors=_tensors(model),
+            names={int(number): str(name) for number, name in names.items()},
+            side=side if isinstance(side, int) and 32 <= side <= 4096 else SIDE,
+        )
+    except (AttributeError, TypeError, ValueError) as error:
+        raise damaged(file) from error
 
 
-def checked_design(file: Path, design: dict[str, Any]) -> dict[str, Any]:
-    """Return a model's description, if all that it names are layers and plain values.
+def check_design(file: Path, design: dict[str, Any]) -> None:
+    """Refuse a model's description that names more than layers and an activation.
 
     Ultralytics takes the name of a layer for any name in its module, and the activation for Python
     code, which it runs.
@@ -104,7 +108,6 @@ def checked_design(file: Path, design: dict[str, Any]) -> dict[str, Any]:
         odd.append(active)
     if odd:
         raise wants_to_run(file, str(odd[0]))
-    return design
 
 
 class _StandIn:
@@ -128,7 +131,7 @@ def _read(file: Path, only_shapes: bool) -> Any:
 
     try:
         named = serialization.get_unsafe_globals_in_checkpoint(file)
-    except (ValueError, RuntimeError, OSError, EOFError) as error:
+    except (ValueError, RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
         raise damaged(file) from error
     for name in named:
         if not name.startswith(_FAMILIES):

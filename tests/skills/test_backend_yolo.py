@@ -1,5 +1,8 @@
 """YOLO: what is made of its outputs, and its files, pickles that are read and not run."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -123,7 +126,12 @@ def test_what_it_does_not_know_is_refused_with_the_names_that_it_knows(yolo, noi
 @pytest.mark.extra("yolo")
 def test_a_file_does_the_skill_where_it_is_named(yolo, own_choice):
     file = yolo()
-    assert status_of(named("yolo"), str(file)).state == "available"
+    code = (
+        "import sys; from llava_plus.skills.backends import named, status_of\n"
+        "print(status_of(named('yolo'), sys.argv[1]).state, 'ultralytics' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True)
+    assert told.stdout == "available False\n"
     skills = with_backends(default_registry(), [f"detect=yolo:{file}"])
     assert any(line == "yolo: used" for line in skill_backends(skills["detect"]))
     assert skills["detect"].note.endswith("by their names, too.")
@@ -138,8 +146,6 @@ def test_a_model_that_does_not_detect_is_told_apart(yolo):
 @pytest.mark.extra("yolo")
 @pytest.mark.parametrize("what", ["class", "layer", "activation", "cut", "other"])
 def test_a_file_that_would_run_something_or_is_damaged_is_a_sentence(what, yolo, tmp_path):
-    import subprocess
-
     import torch
 
     good, file = yolo(), tmp_path / "bad.pt"
@@ -165,4 +171,5 @@ def test_a_file_that_would_run_something_or_is_damaged_is_a_sentence(what, yolo,
         "other": "holds no model of ultralytics",
     }
     assert wanted[what] in str(caught.value)
-    assert str(caught.value)[:60] in status_of(named("yolo"), str(file)).sentence
+    if what not in ("layer", "activation"):  # to see these takes ultralytics itself
+        assert str(caught.value)[:60] in status_of(named("yolo"), str(file)).sentence
