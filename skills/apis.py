@@ -14,6 +14,7 @@ class Api:
         backends: Of these skills, the backends that do what it does there.
         does: What it does, in a few words.
         model: What does it there, and would do it here.
+        tells: Under which name its result says, beside boxes, what was looked for.
         shown: How its server introduces the result, where that is not the name called.
     """
 
@@ -23,17 +24,20 @@ class Api:
     backends: tuple[str, ...] = ()
     does: str
     model: str
+    tells: str = ""
     shown: str = ""
 
 
 DETECTING = ("caption", "box_threshold", "text_threshold")
 THRESHOLDS = DETECTING[1:]
+GROUNDING_DINO = ("grounding-dino", "grounding-dino-original")  # two ways to load the same model
+SAM = ("sam", "sam-original")
 APIS = (
     Api(
         names=("grounding_dino",),
         parameters=DETECTING,
         skills=("detect",),
-        backends=("grounding-dino",),
+        backends=GROUNDING_DINO,
         does="finds what phrases name",
         model="GroundingDINO",
     ),
@@ -41,7 +45,7 @@ APIS = (
         names=("sam",),
         parameters=("boxes", "points", "point_labels"),
         skills=("segment",),
-        backends=("sam",),
+        backends=SAM,
         does="outlines what boxes or points mark",
         model="SAM",
     ),
@@ -49,7 +53,7 @@ APIS = (
         names=("grounding_dino+sam", "grounded_sam"),
         parameters=DETECTING,
         skills=("detect", "segment"),
-        backends=("grounding-dino", "sam"),
+        backends=(*GROUNDING_DINO, *SAM),
         does="finds what phrases name, and outlines it",
         model="GroundingDINO and SAM",
     ),
@@ -61,17 +65,29 @@ APIS = (
         does="paints what a prompt says over the last outline",
         model="Stable Diffusion 2 inpainting",
     ),
-    Api(names=("ram",), does="tags a picture", model="RAM"),
+    Api(names=("ram",), skills=("tag",), does="tags a picture", model="RAM"),
     Api(
         names=("ram+grounding_dino",),
         parameters=THRESHOLDS,
+        skills=("tag", "detect"),
+        backends=GROUNDING_DINO,
+        tells="tags",
         does="tags a picture and finds what the tags name",
         model="RAM and GroundingDINO",
     ),
-    Api(names=("blip2",), does="captions a picture", model="BLIP-2"),
+    Api(
+        names=("blip2",),
+        skills=("caption",),
+        backends=("blip2",),
+        does="captions a picture",
+        model="BLIP-2",
+    ),
     Api(
         names=("blip2+grounding_dino",),
         parameters=THRESHOLDS,
+        skills=("caption", "detect"),
+        backends=("blip2", *GROUNDING_DINO),
+        tells="caption",
         does="captions a picture and finds what the caption names",
         model="BLIP-2 and GroundingDINO",
     ),

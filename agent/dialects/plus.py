@@ -135,6 +135,8 @@ def output(
     if isinstance(value, Masks) and name in BY_NAME and "caption" in BY_NAME[name].parameters:
         value = region_boxes(value)
     found: dict[str, Any] = _rounded(OUTPUTS[type(value)](value))
+    if isinstance(value, Boxes) and name in BY_NAME and BY_NAME[name].tells:
+        found[BY_NAME[name].tells] = value.query
     return found or {"message": f"The {_shown(name)} has processed the image."}
 
 

@@ -66,13 +66,16 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
 
 
 def weight_bytes(folder: Path) -> int:
-    """Return the bytes of the weights in a folder."""
+    """Return the bytes of the weights in a folder, or of the one file that they are."""
+    if folder.is_file():
+        return folder.stat().st_size
     return sum(file.stat().st_size for file in weight_files(folder))
 
 
 def fingerprint(folder: Path) -> str:
-    """Name the state of a folder in 8 letters: its files with their sizes and times."""
-    files = sorted(path for path in folder.iterdir() if path.is_file())
+    """Name the state of a folder, or of one file, in 8 letters: by names, sizes and times."""
+    found = [folder] if folder.is_file() else folder.iterdir()
+    files = sorted(path for path in found if path.is_file())
     facts = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:8]
 
