@@ -4,6 +4,7 @@ Nor does it matter which weights they have.
 """
 
 import pytest
+from huggingface_hub import constants
 
 
 def pytest_addoption(parser):
@@ -16,4 +17,7 @@ def _own_data_folder(tmp_path_factory):
         patch.setenv("LLAVA_PLUS_HOME", str(tmp_path_factory.mktemp("home")))
         patch.setenv("LLAVA_PLUS_CACHE_MB", "0")
         patch.setenv("LLAVA_PLUS_BACKENDS", "detect=builtin,segment=builtin")
+        hub = str(tmp_path_factory.mktemp("hub"))
+        patch.setenv("HF_HUB_CACHE", hub)  # of processes that tests start
+        patch.setattr(constants, "HF_HUB_CACHE", hub)
         yield

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from llava_plus.errors import SetupError, SkillError
-from llava_plus.skills import SkillRegistry, load_skills, write_skill
+from llava_plus.skills import SkillRegistry, load_skills, model_registry, write_skill
 
 from .terminal import say, show_skill, show_skills
 
@@ -50,6 +50,8 @@ def show(
         [*(ctx.meta["skills"] or []), *(skills or [])],
         [*(ctx.meta["backends"] or []), *(backend or [])],
     )
+    if name not in registry and name in model_registry():
+        registry = model_registry()
     try:
         spec = registry.find(name)
     except SkillError as error:
@@ -83,6 +85,6 @@ def pull(
     backend = backends.named(known_as)
     folder = backends.pull(backend, place, say=lambda text: say(Console(stderr=True), text))
     say(Console(), f"{backend.name} lies in {folder}")
-    chosen = f"{backend.skill}={name}"
-    how = f"with --backend {chosen}" if place else "from the next start on"
-    say(Console(), f"{backend.skill} has it {how}.", "dim")
+    for skill in (each.skill for each in backends.BACKENDS if each.name == backend.name):
+        how = f"with --backend {skill}={name}" if place else "from the next start on"
+        say(Console(), f"{skill} has it {how}.", "dim")

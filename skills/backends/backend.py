@@ -3,11 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from llava_plus.skills import Value
-
-Model = Callable[..., Value]  # takes what the skill takes, and may take more
+Model = Any  # what a backend loads; it has a method that does the skill
 MIB = 2**20
 
 
@@ -15,16 +13,20 @@ MIB = 2**20
 class Backend:
     """A model that does a skill; nothing of it is imported or loaded before it is needed.
 
+    Of a model that does several skills there is one for each, with the same name and the same
+    ``load``: it is loaded once for all of them.
+
     Args:
         name: What people call it.
         skill: The skill that it does.
         note: What it adds to the skill's description, in a sentence for planners.
         weights: The id on the hub of the weights that are meant where nobody names others.
-        model_type: What the ``config.json`` of fitting weights says.
+        model_types: What the ``config.json`` of fitting weights may say; nothing where any may do.
         licence: Of those weights.
         download: Their size in MB.
         working: MiB that it takes beside its weights while it works; an estimate.
         load: Makes the model of a folder with weights and a device ("cuda", "mps", "cpu").
+        method: The one of that model that takes what the skill takes, and may take more.
         words: Whether the weights come with a tokenizer.
         packages: Those that it imports beside what the program needs anyway.
         extra: The extra of this package that brings them.
@@ -35,12 +37,17 @@ class Backend:
     skill: str
     note: str
     weights: str
-    model_type: str
+    model_types: tuple[str, ...]
     licence: str
     download: int
     working: int
     load: Callable[[Path, str], Model]
+    method: str = "__call__"
     words: bool = False
     packages: tuple[str, ...] = ()
     extra: str = ""
     device: Literal["any", "cuda"] = "any"
+
+    def fits(self, model_type: str) -> bool:
+        """Whether weights of such a model can be loaded."""
+        return model_type in self.model_types or not self.model_types

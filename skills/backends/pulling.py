@@ -49,10 +49,10 @@ def pull(backend: Backend, place: str = "", *, say: Callable[[str], None] = prin
             f"{repository} has no {missing}. {backend.name} reads weights in safetensors form with "
             f"their config and processor files, as {backend.weights} has them."
         )
-    if (kind := model_type(folder)) != backend.model_type:
+    if not backend.fits(kind := model_type(folder)):
         raise SetupError(
             f"{repository} holds a model of type {kind!r}, but {backend.name} takes "
-            f"{backend.model_type!r}, such as {backend.weights}."
+            f"{' or '.join(map(repr, backend.model_types))}, such as {backend.weights}."
         )
     return folder
 

@@ -74,8 +74,9 @@ def status_of(backend: Backend, place: str = "") -> Status:
         why = f"{missing} in {folder} is missing or cut off"
         do = ". Copy the folder again" if own else ", half a download; the rest is fetched by"
         return Status(state="needs weights", why=why + do, command="" if own else command)
-    if (found := model_type(folder)) != backend.model_type:
-        why = f"{folder} holds a model of type {found!r}, wanted {backend.model_type!r}"
+    if not backend.fits(found := model_type(folder)):
+        wanted = " or ".join(map(repr, backend.model_types))
+        why = f"{folder} holds a model of type {found!r}, wanted {wanted}"
         return Status(state="needs weights", why=why + _other_place(backend))
     return _fitting(backend, folder)
 

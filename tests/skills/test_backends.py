@@ -33,13 +33,13 @@ WIDE = Backend(
     skill="detect",
     note="Here it finds everything.",
     weights="tiny/wide",
-    model_type="wide",
+    model_types=("wide",),
     licence="MIT",
     download=7,
     working=1,
     load=lambda folder, device: Finder(folder, device),
 )
-OTHER = replace(WIDE, name="other", weights="tiny/other", model_type="other")
+OTHER = replace(WIDE, name="other", weights="tiny/other", model_types=("other",))
 TABLE = (WIDE, OTHER)
 
 pytestmark = pytest.mark.usefixtures("own_choice")
@@ -242,9 +242,9 @@ def test_a_flag_comes_before_the_environment(folder, monkeypatch):
         ("detect=narrow", "its backends are builtin, wide, other."),
         ("detect", "Write detect=wide, detect=wide:FOLDER_OR_ID, detect=builtin or detect=auto"),
         ("detect=builtin:x", "detect has no backend 'builtin:x'"),
-        ("blur=wide", "no skill 'blur' has several backends; detect have."),
+        ("blur=wide", "no skill 'blur' has models to choose from; detect have."),
         ("detect=wide:./nowhere", "There is no folder './nowhere' with weights."),
-        ("", "no skill '' has several backends"),
+        ("", "no skill '' has models"),
     ],
 )
 def test_a_choice_that_cannot_be_met_is_refused_at_the_start(wanted, words):

@@ -1,0 +1,24 @@
+"""What is said where a skill is called that only a model can do, and none does it."""
+
+from llava_plus.errors import SkillError
+
+ABSENT = "not installed"  # stands where a backend is named
+
+
+def needs_model(name: str) -> SkillError:
+    """Say which models do a skill, and the command that makes each able to.
+
+    Args:
+        name: One of the skills in ``llava_plus.skills.declared``.
+    """
+    from .backends import BACKENDS, status_of
+
+    states = [(each, status_of(each)) for each in BACKENDS if each.skill == name]
+    there = next((each.name for each, status in states if status.state == "available"), None)
+    if there is not None:
+        return SkillError(
+            f"{name}: the model {there} can do it, but is not among the skills in use. They were "
+            "chosen without it; load_skills() takes it in. Do without it, or answer."
+        )
+    told = ". ".join(f"{each.name} {status.sentence}" for each, status in states)
+    return SkillError(f"{name} needs a model, and there is none here. {told or 'None is known'}.")

@@ -1,0 +1,5 @@
+"""The skills that only a model can do: what each takes and gives. Backends do them."""
+
+from .saying import ask, caption
+
+__all__ = ["ask", "caption"]
