@@ -3,6 +3,11 @@
 from llava_plus.errors import SkillError
 
 ABSENT = "not installed"  # stands where a backend is named
+DONE_WITH = {  # skills that no model does alone, and the one with whose models they are there
+    "segment_named": "detect",
+    "open_found": "search_images",
+    "show_found": "search_images",
+}
 
 
 def needs_model(name: str) -> SkillError:
@@ -13,8 +18,14 @@ def needs_model(name: str) -> SkillError:
     """
     from .backends import BACKENDS, status_of
 
-    states = [(each, status_of(each)) for each in BACKENDS if each.skill == name]
+    skill = DONE_WITH.get(name, name)
+    states = [(each, status_of(each)) for each in BACKENDS if each.skill == skill]
     there = next((each.name for each, status in states if status.state == "available"), None)
+    if there is not None and skill == "search_images":
+        return SkillError(
+            f"{name}: no folder of pictures is open to it. A person opens one where the program "
+            "starts, with --pictures FOLDER. Do without it, or answer."
+        )
     if there is not None:
         return SkillError(
             f"{name}: the model {there} can do it, but is not among the skills in use. They were "

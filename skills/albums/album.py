@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -102,7 +102,7 @@ class Album:
 
         Args:
             skill: Who asks, for errors.
-            found: What `table` gave.
+            found: What `found_table` gave.
             row: Which, from 0.
 
         Raises:
@@ -118,9 +118,10 @@ class Album:
         try:
             if not known or not place.resolve().is_relative_to(self.folder):
                 raise ImageError("it is not in the folder any more.")
-            return load_image(place)
+            image = load_image(place)
         except ImageError as error:
             raise SkillError(f"{skill}: {path} cannot be opened: {error}") from error
+        return replace(image, meta={**image.meta, "file": str(path)})
 
     def _known(self, id: int, path: str) -> str:
         """Return a picture's place, if one of that number and place is in an index."""
@@ -129,6 +130,6 @@ class Album:
         return next((e.path for e in entries if e is not None and e.path == path), "")
 
 
-def table(found: Sequence[Found]) -> Table:
+def found_table(found: Sequence[Found]) -> Table:
     """Return found pictures as planners read them."""
     return Table(COLUMNS, tuple((each.id, each.path, each.likeness) for each in found))
