@@ -1,5 +1,7 @@
 """What is said where a skill is called that only a model can do, and none does it."""
 
+from collections.abc import Collection
+
 from llava_plus.errors import SkillError
 
 ABSENT = "not installed"  # stands where a backend is named
@@ -10,16 +12,19 @@ DONE_WITH = {  # skills that no model does alone, and the one with whose models 
 }
 
 
-def needs_model(name: str) -> SkillError:
+def needs_model(name: str, preferred: Collection[str] = ()) -> SkillError:
     """Say which models do a skill, and the command that makes each able to.
 
     Args:
         name: One of the skills in ``llava_plus.skills.declared``.
+        preferred: Of its backends those that are told of; all where it has none of these.
     """
     from .backends import BACKENDS, status_of
 
     skill = DONE_WITH.get(name, name)
-    states = [(each, status_of(each)) for each in BACKENDS if each.skill == skill]
+    offered = [each for each in BACKENDS if each.skill == skill]
+    offered = [each for each in offered if each.name in preferred] or offered
+    states = [(each, status_of(each)) for each in offered]
     there = next((each.name for each, status in states if status.state == "available"), None)
     if there is not None and skill == "search_images":
         return SkillError(

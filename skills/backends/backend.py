@@ -31,6 +31,7 @@ class Backend:
         packages: Those that it imports beside what the program needs anyway.
         extra: The extra of this package that brings them.
         device: The device that it must have.
+        chosen_only: Whether it does the skill only where a person chooses it.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Backend:
     packages: tuple[str, ...] = ()
     extra: str = ""
     device: Literal["any", "cuda"] = "any"
+    chosen_only: bool = False
 
     def fits(self, model_type: str) -> bool:
         """Whether weights of such a model can be loaded."""

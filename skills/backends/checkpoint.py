@@ -7,10 +7,18 @@ from llava_plus.errors import SetupError
 from llava_plus.skills.classes import DEVICE
 
 
-def load_checkpoint(folder: Path, device: str, model_class: Any, processor_class: Any) -> Any:
+def load_checkpoint(
+    folder: Path,
+    device: str,
+    model_class: Any,
+    processor_class: Any,
+    *,
+    half: bool = False,
+    unused: tuple[str, ...] = (),
+) -> Any:
     """Return the model, ready to run, and its processor.
 
-    Only safetensors are read, in float32, and nothing is fetched. A weight that is missing is an
+    Only safetensors are read, and nothing is fetched. A weight that is missing is an
     error; surplus ones are not, since older checkpoints hold some that were never used.
 
     Args:
@@ -18,6 +26,8 @@ def load_checkpoint(folder: Path, device: str, model_class: Any, processor_class
         device: "cuda", "mps" or "cpu".
         model_class: A class of transformers.
         processor_class: The one that belongs to it.
+        half: Whether it runs in bfloat16 on a GPU; elsewhere, and if not, it runs in float32.
+        unused: How the names of weights begin that may be missing, since nothing here uses them.
 
     Raises:
         SetupError: What is in the folder cannot be read, or lacks weights.
@@ -25,21 +35,23 @@ def load_checkpoint(folder: Path, device: str, model_class: Any, processor_class
     import torch
     from safetensors import SafetensorError
 
+    damage = (OSError, ValueError, KeyError, AttributeError, RuntimeError, ImportError)
     try:
         model, report = model_class.from_pretrained(
             folder,
-            dtype=torch.float32,
+            dtype=torch.bfloat16 if half and device.startswith("cuda") else torch.float32,
             use_safetensors=True,
             local_files_only=True,
             output_loading_info=True,
         )
         processor = processor_class.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+    except (*damage, SafetensorError) as error:
         if is_out_of_memory(error):
             raise
         first = (str(error).splitlines() or [type(error).__name__])[0][:300]
         raise SetupError(f"The weights in {folder} cannot be loaded: {first} {_again()}") from error
-    if missing := sorted(map(str, report["missing_keys"])):
+    missing = sorted(str(key) for key in report["missing_keys"] if not str(key).startswith(unused))
+    if missing:
         shown = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
         raise SetupError(f"The weights in {folder} lack {len(missing)} parts: {shown}. {_again()}")
     return _placed(model, device), processor

@@ -172,7 +172,7 @@ def _chosen(spec: SkillSpec, choice: Choice, offered: Sequence[Backend], shelf: 
 def _found(choice: Choice, offered: Sequence[Backend]) -> tuple[Backend, Status] | None:
     """Return the model that is chosen; without a choice the first one that is there, if any."""
     if choice.backend == AUTO:
-        looked = ((each, status_of(each)) for each in offered)
+        looked = ((each, status_of(each)) for each in offered if not each.chosen_only)
         return next(((e, status) for e, status in looked if status.state == "available"), None)
     backend = next(each for each in offered if each.name == choice.backend)
     status = status_of(backend, choice.place)

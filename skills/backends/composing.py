@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from llava_plus.skills import Image, Masks, SkillRegistry, model_registry
-from llava_plus.skills.chained import run_inside
+from llava_plus.skills.original_calls import run_skill
 from llava_plus.skills.spec import Routed
 
 NAMED = "segment_named"
@@ -23,10 +23,10 @@ def with_named(skills: SkillRegistry) -> SkillRegistry:
         return skills
 
     def segment_named(image: Image, label: str) -> Masks:
-        boxes = run_inside(parts, "detect", image=image, label=label)
+        boxes = run_skill(parts, "detect", image=image, label=label)
         if not len(boxes):
             return Masks((), query=boxes.query)
-        masks: Masks = run_inside(parts, "segment", image=image, prompt=boxes)
+        masks: Masks = run_skill(parts, "segment", image=image, prompt=boxes)
         return masks
 
     declared = model_registry()[NAMED]

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from llava_plus.errors import SkillError
 from llava_plus.skills import Boxes, Image
-from llava_plus.skills.original import phrases
+from llava_plus.skills.original_calls import phrases
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]

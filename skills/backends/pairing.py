@@ -8,30 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from llava_plus.errors import SkillError
 from llava_plus.skills import Image, Table
 from llava_plus.skills.albums import Album, found_table
 
-from .checkpoint import load_checkpoint
-from .finds import check_picture
-from .weights import identity
+from .finds import Floats, check_picture
+from .wording import pillow
 
 AT_ONCE = 16  # pictures
-Floats = NDArray[np.float32]
-
-
-def load_pairing(folder: Path, device: str) -> Pairing:
-    """Load a CLIP, a SigLIP or a SigLIP 2."""
-    from transformers import AutoModel, AutoProcessor
-
-    model, processor = load_checkpoint(folder, device, AutoModel, AutoProcessor)
-    return Pairing(model, processor, key=identity(folder))
 
 
 class Pairing:
@@ -103,10 +91,7 @@ class Pairing:
 
     def _prepared(self, image: Image) -> dict[str, Any]:
         """Return what the model takes of one picture: small, and of one size for all pictures."""
-        from PIL import Image as Pillow
-
-        picture = Pillow.fromarray(image.rgb())
-        return dict(self._processor(images=[picture], return_tensors="pt"))
+        return dict(self._processor(images=[pillow(image)], return_tensors="pt"))
 
     def _looked(self, prepared: list[dict[str, Any]]) -> Floats:
         import torch

@@ -10,7 +10,12 @@ from llava_plus.errors import SetupError
 from .backend import Backend
 from .weights import find_weights, lacking, model_type
 
-FILES = ("*.json", "*.txt", "model*.safetensors")  # nothing that runs code when it is read
+FILES = (
+    "*.json",
+    "*.txt",
+    "*.jinja",
+    "model*.safetensors",
+)  # nothing that runs code when it is read
 _SHA256 = re.compile(r"[0-9a-f]{64}")  # the hub's cache calls a large file by its checksum
 
 

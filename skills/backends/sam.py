@@ -18,6 +18,7 @@ from .finds import check_picture
 from .masking import Seen
 from .sam_alike import outlined_alike
 from .sam_parts import DENSITY, every_part, nested, ranked
+from .wording import pillow
 
 REMEMBERED = 8  # pictures whose embeddings are kept, 4 MB each
 AT_ONCE = 32  # boxes
@@ -185,9 +186,8 @@ class Sam:
 
     def _looked(self, image: Image) -> Seen:
         import torch
-        from PIL import Image as Pillow
 
-        inputs = self._processor(images=Pillow.fromarray(image.rgb()), return_tensors="pt")
+        inputs = self._processor(images=pillow(image), return_tensors="pt")
         pixels = inputs["pixel_values"].to(self._model.device, torch.float32)
         with torch.inference_mode():
             embedding = self._model.get_image_embeddings(pixels)

@@ -17,6 +17,7 @@ from llava_plus.skills.rle import RLE, encode
 
 from .checkpoint import load_checkpoint
 from .finds import check_picture
+from .wording import pillow
 
 LEAST = 0.001  # of the picture; classes with less of it are left out
 TASK = "the task is semantic"  # what OneFormer is told
@@ -76,10 +77,9 @@ class Scenes:
     def __call__(self, image: Image) -> Masks:
         """Return a mask for each class that is in the picture, the largest first."""
         import torch
-        from PIL import Image as Pillow
 
         check_picture("segment_scene", image)
-        prepared = self._prepare(Pillow.fromarray(image.rgb()))
+        prepared = self._prepare(pillow(image))
         inputs = {name: tensor.to(self._model.device) for name, tensor in prepared.items()}
         with torch.inference_mode():
             output = self._model(**inputs)

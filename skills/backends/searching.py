@@ -11,7 +11,7 @@ from llava_plus.skills.albums import Album, Report
 from llava_plus.skills.albums.sheet import sheet, thumbnail
 
 from .choosing import Chooser, use_model
-from .pairing import Pairing
+from .matching import Matcher
 
 SEARCH = "search_images"
 SHOWN = 25  # pictures on one sheet
@@ -56,8 +56,8 @@ def index_album(
         SetupError: No model is there, or the index cannot be written.
     """
 
-    def update(model: Pairing) -> Report:
-        return album.update(model.key, model, say)
+    def update(model: Matcher) -> Report:
+        return album.update(model.pairing.key, model.pairing, say)
 
     report: Report = use_model(SEARCH, wanted, update)
     return report

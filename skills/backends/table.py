@@ -4,8 +4,9 @@ from llava_plus.errors import SetupError
 
 from .backend import Backend
 from .table_regions import REGIONS
+from .table_saying import SAYING
 
-BACKENDS = (*REGIONS,)
+BACKENDS = (*REGIONS, *SAYING)
 
 
 def named(name: str) -> Backend:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from .backend import Backend
 from .grounding_dino import load_grounding_dino
 from .owlv2 import load_owlv2
-from .pairing import load_pairing
 from .sam import load_sam
 from .scenes import load_mask2former, load_oneformer, load_segformer
 
@@ -34,19 +33,6 @@ _SCENES = Backend(
     load=load_mask2former,
     packages=("scipy",),
     extra="scenes",
-)
-_PAIRS = Backend(
-    name="siglip",
-    skill="search_images",
-    note="",
-    weights="google/siglip2-base-patch16-224",
-    model_types=("siglip", "siglip2"),
-    licence="Apache-2.0",
-    download=1500,
-    working=1000,
-    load=load_pairing,
-    method="search_images",
-    words=True,
 )
 
 REGIONS = (
@@ -102,14 +88,5 @@ REGIONS = (
         download=200,
         load=load_oneformer,
         words=True,
-    ),
-    _PAIRS,
-    replace(
-        _PAIRS,
-        name="clip",
-        weights="openai/clip-vit-base-patch32",
-        model_types=("clip",),
-        licence="MIT",
-        download=605,
     ),
 )

@@ -1,4 +1,4 @@
-"""Tiny models that divide scenes and compare pictures with words, saved as the hub has them."""
+"""Tiny models that divide scenes, saved as the hub has them."""
 
 import json
 
@@ -97,48 +97,4 @@ def oneformer(folder):
     file = folder / "preprocessor_config.json"
     told = json.loads(file.read_text()) | {"class_info_file": "ade20k_panoptic.json"}
     file.write_text(json.dumps(told | {"repo_path": "shi-labs/oneformer_demo"}))
-    return _named_as_on_the_hub(folder)
-
-
-def _towers(tokens):
-    small = {
-        "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-    }  # fmt: skip
-    text = {**small, "vocab_size": tokens, "max_position_embeddings": 24}
-    return text, {**small, "image_size": 32, "patch_size": 8}
-
-
-def clip(folder):
-    """Save a CLIP of 16 channels with a tokenizer of letters."""
-    import torch
-    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
-
-    folder.mkdir(parents=True, exist_ok=True)
-    tokens = len(_clip_tokenizer(folder, 24))
-    text, vision = _towers(tokens)
-    text |= {"bos_token_id": tokens - 2, "eos_token_id": tokens - 1}
-    torch.manual_seed(0)
-    config = CLIPConfig(text_config=text, vision_config=vision, projection_dim=8)
-    CLIPModel(config).save_pretrained(folder)
-    size = {"height": 32, "width": 32}
-    CLIPImageProcessor(size=size, crop_size=size).save_pretrained(folder)
-    return _named_as_on_the_hub(folder)
-
-
-def siglip(folder):
-    """Save a SigLIP of 16 channels with the tokenizer of SigLIP 2, Gemma's, of letters."""
-    import torch
-    from transformers import GemmaTokenizer, SiglipConfig, SiglipImageProcessor, SiglipModel
-
-    folder.mkdir(parents=True, exist_ok=True)
-    words = ["<pad>", "<eos>", "<bos>", "<unk>", "\N{LOWER ONE EIGHTH BLOCK}", *LETTERS]
-    vocabulary = {word: n for n, word in enumerate(words)}
-    tokenizer = GemmaTokenizer(vocab=vocabulary, merges=[], model_max_length=24)
-    tokenizer.save_pretrained(folder)
-    text, vision = _towers(len(tokenizer))
-    text |= {"bos_token_id": 2, "eos_token_id": 1, "pad_token_id": 0}
-    torch.manual_seed(0)
-    SiglipModel(SiglipConfig(text_config=text, vision_config=vision)).save_pretrained(folder)
-    SiglipImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
     return _named_as_on_the_hub(folder)

@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 
 from llava_plus.agent import data_home
 
-TINY = Path(__file__).parents[1] / "skills" / "tiny_regions.py"
+TINY = Path(__file__).parents[1] / "skills" / "tiny_saying.py"
 
 
 @pytest.fixture(scope="module")
