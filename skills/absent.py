@@ -5,6 +5,11 @@ from collections.abc import Collection
 from llava_plus.errors import SkillError
 
 ABSENT = "not installed"  # stands where a backend is named
+DONE_WITH = {  # skills that no model does alone, and the one with whose models they are there
+    "segment_named": "detect",
+    "open_found": "search_images",
+    "show_found": "search_images",
+}
 
 
 def needs_model(name: str, preferred: Collection[str] = ()) -> SkillError:
@@ -16,10 +21,16 @@ def needs_model(name: str, preferred: Collection[str] = ()) -> SkillError:
     """
     from .backends import BACKENDS, status_of
 
-    offered = [each for each in BACKENDS if each.skill == name]
+    skill = DONE_WITH.get(name, name)
+    offered = [each for each in BACKENDS if each.skill == skill]
     offered = [each for each in offered if each.name in preferred] or offered
     states = [(each, status_of(each)) for each in offered]
     there = next((each.name for each, status in states if status.state == "available"), None)
+    if there is not None and skill == "search_images":
+        return SkillError(
+            f"{name}: no folder of pictures is open to it. A person opens one where the program "
+            "starts, with --pictures FOLDER. Do without it, or answer."
+        )
     if there is not None:
         return SkillError(
             f"{name}: the model {there} can do it, but is not among the skills in use. They were "
