@@ -8,7 +8,6 @@ from typing import Any, Literal
 from .single import Single
 
 Model = Any  # what a backend loads; it has a method that does the skill
-MIB = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,10 @@ from typing import Literal
 from llava_plus.errors import SetupError
 from llava_plus.skills.classes import best_device
 
-from .backend import MIB, Backend
+from .backend import Backend
 from .installing import install_command, not_installed
 from .single import Single
-from .weights import find_weights, lacking, model_type, weight_bytes
+from .weights import MIB, find_weights, lacking, model_type, weight_bytes
 
 State = Literal["available", "needs extra", "needs weights", "too large"]
 
