@@ -27,10 +27,7 @@ def needs_model(name: str, preferred: Collection[str] = ()) -> SkillError:
     states = [(each, status_of(each)) for each in offered]
     there = next((each.name for each, status in states if status.state == "available"), None)
     if there is not None and skill == "search_images":
-        return SkillError(
-            f"{name}: no folder of pictures is open to it. A person opens one where the program "
-            "starts, with --pictures FOLDER. Do without it, or answer."
-        )
+        return needs_pictures(name)
     if there is not None:
         return SkillError(
             f"{name}: the model {there} can do it, but is not among the skills in use. They were "
@@ -38,3 +35,11 @@ def needs_model(name: str, preferred: Collection[str] = ()) -> SkillError:
         )
     told = ". ".join(f"{each.name} {status.sentence}" for each, status in states)
     return SkillError(f"{name} needs a model, and there is none here. {told or 'None is known'}.")
+
+
+def needs_pictures(name: str) -> SkillError:
+    """Say how a skill that searches a person's folder gets one."""
+    return SkillError(
+        f"{name}: no folder of pictures is open to it. A person opens one where the program "
+        "starts, with --pictures FOLDER. Do without it, or answer."
+    )
