@@ -14,7 +14,7 @@ from llava_plus.skills.spec import Routed
 
 from .backend import Backend, Model
 from .checkpoint import is_out_of_memory
-from .composing import with_named
+from .composing import with_composed
 from .shelf import Shelf, default_shelf
 from .status import Status, need_of, status_of
 from .table import BACKENDS
@@ -103,7 +103,7 @@ def with_backends(
             spec = _chosen(spec, choices.get(spec.name, Choice()), offered, shelf)
         if spec.backend != ABSENT:
             specs.append(spec)
-    return with_named(SkillRegistry(specs))
+    return with_composed(SkillRegistry(specs))
 
 
 def skill_backends(spec: SkillSpec, table: Sequence[Backend] = BACKENDS) -> tuple[str, ...]:

@@ -9,13 +9,14 @@ from .outlines import (
     segment_named,
     segment_scene,
 )
-from .saying import ask, caption, tag
+from .saying import ask, caption, ground, tag
 from .searching import open_found, search_images, show_found
 
 __all__ = [
     "ask",
     "caption",
     "depth",
+    "ground",
     "open_found",
     "pose",
     "search_images",
