@@ -30,13 +30,18 @@ def needs_model(name: str, preferred: Collection[str] = ()) -> SkillError:
         models = f"{'. '.join(told) or 'None is known'}."
         return SkillError(f"{name} needs a model, and there is none here. {models}")
     if name == "search_images" or "search_images" in DONE_WITH.get(name, ()):
-        return SkillError(
-            f"{name}: no folder of pictures is open to it. A person opens one where the program "
-            "starts, with --pictures FOLDER. Do without it, or answer."
-        )
+        return needs_pictures(name)
     return SkillError(
         f"{name}: the model {there} can do it, but is not among the skills in use. They were "
         "chosen without it; load_skills() takes it in. Do without it, or answer."
+    )
+
+
+def needs_pictures(name: str) -> SkillError:
+    """Say how a skill that searches a person's folder gets one."""
+    return SkillError(
+        f"{name}: no folder of pictures is open to it. A person opens one where the program "
+        "starts, with --pictures FOLDER. Do without it, or answer."
     )
 
 

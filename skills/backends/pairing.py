@@ -14,6 +14,7 @@ import numpy as np
 
 from llava_plus.errors import SkillError
 from llava_plus.skills import Image, Table
+from llava_plus.skills.absent import needs_pictures
 from llava_plus.skills.albums import Album, found_table
 
 from .finds import Floats, check_picture
@@ -38,7 +39,12 @@ class Pairing:
         self.key = key
 
     def search_images(
-        self, text: str = "", *, image: Image | None = None, most: int = 10, album: Album
+        self,
+        text: str = "",
+        *,
+        image: Image | None = None,
+        most: int = 10,
+        album: Album | None = None,
     ) -> Table:
         """Find the pictures of a folder that fit words, or are like a picture.
 
@@ -48,6 +54,8 @@ class Pairing:
             most: How many.
             album: The folder.
         """
+        if album is None:
+            raise needs_pictures("search_images")
         if bool(text.strip()) == (image is not None):
             raise SkillError(
                 "search_images: give either text, such as 'a dog on a beach', or image, and not "

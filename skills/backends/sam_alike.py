@@ -37,11 +37,11 @@ def outlined_alike(model: Masker, image: Image, reference: Image, region: Region
         target = _mean(there, marked)  # (channel,)
         likeness = torch.cosine_similarity(here.embedding[0], target[:, None, None], dim=0)
         points = _extremes(likeness, here)
-        guide = {
+        guide: dict[str, Any] = {
             "attention_similarity": _attention(likeness),
             "target_embedding": target[None, None],
         }
-    prompt = {"points": points[None], "labels": np.array([[1, 0]])}
+    prompt: dict[str, Any] = {"points": points[None], "labels": np.array([[1, 0]])}
     first, _ = model.decoded(image, **prompt, multimask=False, **guide)
     logits = _best(*model.decoded(image, **prompt, input_masks=first))
     box = _box(model.outlines(image, logits[0])[0])

@@ -173,6 +173,9 @@ def test_a_folder_that_became_a_link_leads_nowhere(session, photos):
 
 
 def test_without_a_folder_or_an_index_it_says_what_a_person_does(chosen, album, photos):
+    alone = Session(with_backends(default_registry(), chosen), album)
+    seen, _ = alone.run("search_images", text="a dog")
+    assert (seen.error, "--pictures FOLDER" in seen.text) == ("skill", True)
     skills = with_album(with_backends(default_registry(), chosen), None)
     assert not [name for name in ALL if name in skills]
     skills = with_album(with_backends(default_registry(), chosen), album)
