@@ -10,7 +10,16 @@ from llava_plus.errors import SetupError
 from .backend import Backend
 from .weights import find_weights, lacking, model_type
 
-FILES = ("*.json", "*.txt", "model*.safetensors")  # nothing that runs code when it is read
+# Nothing that runs code when it is read, and nothing in a form that is not read here.
+FILES = (
+    "*.json",
+    "*.txt",
+    "model*.safetensors",
+    "diffusion_pytorch_model*.safetensors",
+    "*/model*.safetensors",
+    "*/diffusion_pytorch_model*.safetensors",
+)
+OTHERS = ("*.fp16.safetensors", "*.non_ema.safetensors")  # the same weights once more
 _SHA256 = re.compile(r"[0-9a-f]{64}")  # the hub's cache calls a large file by its checksum
 
 
@@ -54,7 +63,16 @@ def pull(backend: Backend, place: str = "", *, say: Callable[[str], None] = prin
             f"{repository} holds a model of type {kind!r}, but {backend.name} takes "
             f"{' or '.join(map(repr, backend.model_types))}, such as {backend.weights}."
         )
+    for other in backend.beside:
+        _fetched_whole(other, say)
     return folder
+
+
+def _fetched_whole(repository: str, say: Callable[[str], None]) -> None:
+    """Fetch what a model is loaded beside."""
+    say(f"Fetching {repository}, which belongs to it.")
+    if missing := lacking(_fetched(repository), words=False):
+        raise SetupError(f"{repository} has no {missing} any more. Name weights that have all.")
 
 
 def _fetched(repository: str) -> Path:
@@ -62,7 +80,9 @@ def _fetched(repository: str) -> Path:
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     try:
-        return Path(snapshot_download(repository, allow_patterns=list(FILES)))
+        return Path(
+            snapshot_download(repository, allow_patterns=list(FILES), ignore_patterns=list(OTHERS))
+        )
     except GatedRepoError as error:
         raise SetupError(
             f"{repository} is given out to those only who agreed to its terms on the hub. Do so "
@@ -86,7 +106,7 @@ def _damaged(folder: Path) -> list[Path]:
 
     Not covered: a cache without links, as on some file systems, does not keep the checksums.
     """
-    links = [path for path in folder.iterdir() if path.is_symlink() and path.is_file()]
+    links = [path for path in folder.rglob("*") if path.is_symlink() and path.is_file()]
     named = [path for path in links if _SHA256.fullmatch(path.resolve().name)]
     return [path for path in named if _sha256(path) != path.resolve().name]
 

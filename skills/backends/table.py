@@ -3,9 +3,10 @@
 from llava_plus.errors import SetupError
 
 from .backend import Backend
+from .table_making import MAKING
 from .table_regions import REGIONS
 
-BACKENDS = (*REGIONS,)
+BACKENDS = (*REGIONS, *MAKING)
 
 
 def named(name: str) -> Backend:
