@@ -33,10 +33,10 @@ SOFT = 0.01  # of the longer side: how far what is painted fades into what stays
 
 
 def load_generator(folder: Path, device: str) -> Painter:
-    """Load a pipeline that makes pictures from words, of whatever family."""
-    from diffusers import AutoPipelineForText2Image
+    """Load a pipeline that makes pictures from words."""
+    from diffusers import DiffusionPipeline
 
-    return Painter(_loaded(folder, device, AutoPipelineForText2Image))
+    return Painter(_loaded(folder, device, DiffusionPipeline))
 
 
 def load_editor(folder: Path, device: str) -> Painter:
@@ -48,9 +48,9 @@ def load_editor(folder: Path, device: str) -> Painter:
 
 def load_inpainter(folder: Path, device: str) -> Painter:
     """Load a pipeline that paints over a mask."""
-    from diffusers import AutoPipelineForInpainting
+    from diffusers import DiffusionPipeline
 
-    return Painter(_loaded(folder, device, AutoPipelineForInpainting))
+    return Painter(_loaded(folder, device, DiffusionPipeline))
 
 
 def load_controlled(folder: Path, device: str) -> Painter:
@@ -179,8 +179,7 @@ class Painter:
 
     def _side(self) -> int:
         """Return the side, in pixels, of the square pictures that the model was trained on."""
-        network = getattr(self._pipe, "unet", None) or self._pipe.transformer
-        size = network.config.sample_size
+        size = self._pipe.unet.config.sample_size
         return int(size if isinstance(size, int) else max(size)) * self._pipe.vae_scale_factor
 
     def _fitted(
