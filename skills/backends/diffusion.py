@@ -254,7 +254,7 @@ def _read(folder: Path, device: str, kind: Any, **parts: Any) -> Any:
     try:
         return kind.from_pretrained(
             folder,
-            torch_dtype=torch.float16 if half else torch.float32,
+            dtype=torch.float16 if half else torch.float32,
             use_safetensors=True,
             local_files_only=True,
             **parts,

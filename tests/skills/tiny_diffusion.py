@@ -72,7 +72,8 @@ def save_all(folder):
             network = ControlNetModel.from_unet(
                 made["unet"], conditioning_embedding_out_channels=(4, 8)
             )
-            for block in network.controlnet_down_blocks:  # new ones change nothing
+            fresh = (network.controlnet_cond_embedding.conv_out, network.controlnet_mid_block)
+            for block in (*fresh, *network.controlnet_down_blocks):  # new ones change nothing
                 block.weight.data.normal_(std=0.5)
             made["controlnet"] = network
         places[skill] = folder / skill
