@@ -283,17 +283,18 @@ class Visit:
     async def _growing(self, conversation: Conversation, turn: Turn) -> list[ChatMessage]:
         """Return the running turn; nothing if the visitor turned to another chat meanwhile."""
         try:
-            return await asyncio.to_thread(self._render, turn)
+            return await asyncio.to_thread(self._render, turn, conversation.progress)
         except (OSError, SkillError):  # its pictures have been put away
             if conversation is self.conversation:
                 raise
             return []
 
-    def _render(self, turn: Turn) -> list[ChatMessage]:
+    def _render(self, turn: Turn, progress: str = "") -> list[ChatMessage]:
         return render_turn(
             turn,
             self.session.artifacts,
             show=self.files.show,
             earlier=self._turns,
+            progress=progress,
             labels=self.labels,
         )

@@ -30,6 +30,7 @@ class Backend:
         load: Makes the model of a folder with weights and a device ("cuda", "mps", "cpu").
         method: The one of that model that takes what the skill takes, and may take more.
         words: Whether the weights come with a tokenizer.
+        beside: Ids on the hub of other weights that a lone network is loaded beside.
         packages: Those that it imports beside what the program needs anyway.
         extra: The extra of this package that brings them.
         device: The device that it must have.
@@ -49,6 +50,7 @@ class Backend:
     load: Callable[[Path, str], Model]
     method: str = "__call__"
     words: bool = False
+    beside: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     extra: str = ""
     device: Literal["any", "cuda"] = "any"
