@@ -175,8 +175,7 @@ def _next(script: Script, turn: Turn, seen: Seen, *, done: int) -> Decision:
         if any(not one.ok for one in last):
             failed = script.failed or words.failed
             return Decision(thought=words.thought("failed", seen.rng), answer=failed(seen))
-        more = done < len(script.moves)
-        if _empty(last, seen) and (more or script.empty):
+        if done < len(script.moves) and _empty(last, seen):
             gone = script.empty or words.nothing_done
             return Decision(thought=words.thought("empty", seen.rng), answer=gone(seen))
     if done == len(script.moves):
