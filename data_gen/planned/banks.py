@@ -4,7 +4,7 @@ import random
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from llava_plus.errors import SetupError
@@ -20,19 +20,19 @@ _CHOICE = re.compile(r"\[([^\[\]{}]*\|[^\[\]{}]*)\]")
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Wording:
     """One way to say something: words with slots, and whether it can be joined to others."""
 
     words: str
     joins: bool
 
-    @property
+    @cached_property
     def slots(self) -> frozenset[str]:
         return frozenset(_SLOT.findall(self.words))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Bank:
     """The wordings of one register in one language, by wish."""
 

@@ -62,7 +62,7 @@ class Facts:
         spoiled: set[str] = set()
         for thing in self.item.truth.things:
             named.setdefault(thing.label, []).append(thing)
-            if thing.crowd or thing.area() < SMALLEST:
+            if thing.crowd or _area(thing) < SMALLEST:
                 spoiled.add(thing.label)
         return tuple(
             Group(label, tuple(things))

@@ -34,7 +34,8 @@ class Apart:
         rare = sorted(words, key=lambda word: (len(self.places.get(word, ())), word))
         few = rare[: ceil((1 - NEAR) * len(words)) + 1]
         ids = frozenset().union(*(self.places.get(word, frozenset()) for word in few))
-        others = (self.heldout.texts[each] for each in ids)
+        low, high = NEAR * len(words), len(words) / NEAR
+        others = [other for each in ids if low <= len(other := self.heldout.texts[each]) <= high]
         return any(len(words & other) >= NEAR * len(words | other) for other in others)
 
     def names(self, label: str) -> bool:

@@ -10,7 +10,7 @@ from .kinds import TRIES, told
 from .scene import Dialogue, Scene
 from .script import Deed, Found, Made, Seen
 from .sides import two_things
-from .targets import line, names_of, picked
+from .targets import line, picked
 from .wishes import BY_KEY, PLACES
 
 _PRICE = re.compile(r"(?<![\d.,])\$?([0-9]{1,4}[.,][0-9]{2})(?![\d.,])")
@@ -32,7 +32,7 @@ def question(scene: Scene) -> Dialogue | None:
 
 def has(scene: Scene, *names: str) -> bool:
     """Whether all these skills are there."""
-    return set(names) <= set(names_of(scene.skills))
+    return scene.able.issuperset(names)
 
 
 def beside(scene: Scene) -> Dialogue | None:
@@ -274,4 +274,4 @@ def _prices(seen: Seen, ref: Made) -> str | None:
     if len(cents) > 1 and cents[-1] == sum(cents[:-1]):
         found = found[:-1]
     expression = " + ".join(found)
-    return expression if 1 < len(found) and len(expression) < _LONGEST else None
+    return expression if len(found) > 1 and len(expression) < _LONGEST else None

@@ -3,7 +3,8 @@
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 
 from llava_plus.data_gen.nouns import several
 from llava_plus.data_gen.sources import Item
@@ -64,7 +65,7 @@ class Scene:
     bank: Bank
     words: Tongue
     own: tuple[str, ...] = ()  # skills beyond the built-in ones
-    able: frozenset[str] = field(default=frozenset())
+    able: frozenset[str]  # the names of all skills
 
     @property
     def item(self) -> Facts:
@@ -87,14 +88,8 @@ class Scene:
 
     def wishes(self, *, edits: bool | None = None) -> list[Wish]:
         """Return what this bank can word and these skills can do about one picture."""
-        return [
-            wish
-            for wish in WISHES
-            if wish.key in self.bank
-            and wish.images < 2
-            and possible(wish, self.skills)
-            and (edits is None or wish.edits == edits)
-        ]
+        found = _wishes(self.bank, self.able)
+        return [wish for wish in found if edits is None or wish.edits == edits]
 
     def act(self, wish: Wish, target: Target | None = None) -> Act | None:
         """Draw what a wish leaves open, its target too where it needs one."""
@@ -196,6 +191,13 @@ class Scene:
             slots = {"x": name, "a": name, "p": name, "t": name}
         slots["rel"] = self.rng.choice(_RELATIVES.get(self.words.code, ("",)))
         return slots
+
+
+@cache
+def _wishes(bank: Bank, able: frozenset[str]) -> tuple[Wish, ...]:
+    return tuple(
+        wish for wish in WISHES if wish.key in bank and wish.images < 2 and possible(wish, able)
+    )
 
 
 def joint(one: str, word: str, other: str, language: str) -> str:

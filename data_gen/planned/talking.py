@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
-from llava_plus.data_gen.requests import hand_requests
+from llava_plus.data_gen.requests import FOLDER as PHRASES
 from llava_plus.data_gen.truth import Truth
 
 from .building import Act
@@ -22,7 +22,7 @@ _MAYBE = {
     "who": "place locat city geo", "call": "call phone", "sound": "sound speak voice",
     "smell": "weigh smell", "future": "predict", "translate": "translat", "make": "generat paint",
 }  # fmt: skip
-_ENGLISH = frozenset("the a my this her his me to and of is so".split())
+_ENGLISH = frozenset(["the", "a", "my", "this", "her", "his", "me", "to", "and", "of", "is", "so"])
 
 
 def talk(scene: Scene) -> Dialogue | None:
@@ -229,8 +229,12 @@ def _replaced(skill: str, scene: Scene) -> bool:
 @cache
 def _refused() -> tuple[str, ...]:
     """Return what hands wrote that is to be refused, in English, apart from the evaluation."""
-    texts = [
-        one.text for one in hand_requests() if one.plan == "say(refuse)" and one.context == "1"
+    rows = [
+        line.split("\t")
+        for path in sorted(PHRASES.glob("hand_*.tsv"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line.endswith("\tsay(refuse)")
     ]
+    texts = [row[1].strip() for row in rows if row[0] == "1"]
     texts = [text for text in texts if text.isascii() and set(text.lower().split()) & _ENGLISH]
     return tuple(text for text in texts if not apart().near(text))

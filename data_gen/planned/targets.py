@@ -100,7 +100,7 @@ def draw_target(
         if facts.colored and words.code in ("en", "zh"):
             found += [named(rng.choice(facts.colored), words, rng)] * 2
     found += [common(one, words, rng) for one in facts.common]
-    if not whole and facts.texts and {"ocr", "select"} <= set(names_of(skills)):
+    if not whole and facts.texts and "ocr" in skills and "select" in skills:
         found.append(line(facts, words, rng))
     kept = [target for target in found if target is not None]
     return rng.choice(kept) if kept else None
@@ -199,11 +199,6 @@ def line(facts: Facts, words: Tongue, rng: random.Random) -> Target | None:
 def quoted(text: str, words: Tongue) -> str:
     """Put text between the quotation marks of a language."""
     return f"“{text}”" if words.code == "zh" else f'"{text}"'
-
-
-def names_of(skills: SkillRegistry) -> tuple[str, ...]:
-    """Return the names of all skills."""
-    return tuple(spec.name for spec in skills)
 
 
 def _is(language: str, plural: bool) -> str:

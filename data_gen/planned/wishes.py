@@ -1,12 +1,10 @@
 """What can be wished of the built-in skills: one line for each wish that the banks can word."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
-
-from llava_plus.skills import SkillRegistry
 
 from .facts import Facts
 from .targets import quoted
@@ -212,6 +210,6 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
 SHAPED = 0.3  # share in which what serves a shape is outlined first
 
 
-def possible(wish: Wish, skills: SkillRegistry) -> bool:
+def possible(wish: Wish, skills: Container[str]) -> bool:
     """Whether there are the skills for a wish."""
     return all(name in skills for name in (wish.skill, *NEEDS.get(wish.key, ())))

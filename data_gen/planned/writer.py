@@ -77,11 +77,11 @@ class PlannedWriter:
             UnwrittenError: Nothing can be asked about this picture with these skills.
         """
         facts = tuple(map(Facts, material.items))
-        own = _beyond(material.skills)
+        own, able = _beyond(material.skills), frozenset(spec.name for spec in material.skills)
         found = []
         for number in range(material.count):
             rng = material.rng("planned", number)
-            drawn = self._drawn(rng, facts, material.skills, own)
+            drawn = self._drawn(rng, facts, material.skills, own, able)
             if drawn is None:
                 raise UnwrittenError("planned: nothing can be asked with these skills.")
             found.append(
@@ -102,14 +102,16 @@ class PlannedWriter:
         facts: tuple[Facts, ...],
         skills: SkillRegistry,
         own: tuple[str, ...],
+        able: frozenset[str],
     ) -> tuple[Dialogue, Bank] | None:
         kinds = {kind: share for kind, share in self.shares.items() if own or kind != "own"}
         for _ in range(TRIES):
             language = rng.choices(list(self.languages), list(self.languages.values()))[0]
             bank = rng.choice(banks(language))
             scene = Scene(
-                rng=rng, facts=facts, skills=skills, bank=bank, words=tongue(language), own=own
-            )
+                rng=rng, facts=facts, skills=skills, bank=bank, words=tongue(language), own=own,
+                able=able,
+            )  # fmt: skip
             kind = rng.choices(list(kinds), list(kinds.values()))[0]
             dialogue = MAKERS[kind](scene)
             if dialogue is None:
