@@ -164,6 +164,12 @@ def _compare(told: Told, seen: Seen, words: Tongue) -> str:
     return words.say("differ", seen.rng, share=f"{share:.3g}")
 
 
+def _changed(told: Told, seen: Seen, words: Tongue) -> str:
+    share = _facts(seen.value(told.ref)).get("changed percent")
+    shown = f"{share:.3g}" if isinstance(share, int | float) else "0"
+    return words.say("changed.told", seen.rng, share=shown)
+
+
 def _reckon(told: Told, seen: Seen, words: Tongue) -> str:
     slots = {"e": "", **(told.slots or {})}
     return words.say("reckon", seen.rng, e=slots["e"], cite=_cite(told.ref, seen))
@@ -211,6 +217,7 @@ _SENTENCES: Mapping[str, Callable[[Told, Seen, Tongue], str]] = {
     "found": _found, "exists": _exists, "count": _count, "read": _read, "code": _code,
     "colors": _colors, "color.one": _color_one, "size": _size, "camera": _camera,
     "measure": _measure, "far": _far, "describe": _describe, "describe.part": _describe,
-    "compare": _compare, "reckon": _reckon, "sum": _sum, "chart": _chart, "outline": _outline,
+    "compare": _compare,
+    "changed": _changed, "reckon": _reckon, "sum": _sum, "chart": _chart, "outline": _outline,
     "value": _value,
 }  # fmt: skip

@@ -64,6 +64,8 @@ def _begun(scene: Scene) -> Talk | None:
     if scene.rng.random() < 0.35:
         return _found_first(scene)
     wishes = [wish for wish in scene.wishes() if wish.images == 1 and wish.skill != "plot"]
+    if not wishes:
+        return None
     wish = scene.rng.choice(wishes)
     target = _one_of_two(scene) if wish.region and scene.rng.random() < 0.4 else None
     act = scene.act(wish, target)

@@ -61,8 +61,7 @@ def recovered(scene: Scene) -> Dialogue | None:
         return found
     for _ in range(TRIES):
         wishes = [wish for wish in scene.wishes() if wish.images == 1]
-        wish = scene.rng.choice(wishes)
-        act = scene.act(wish)
+        act = scene.act(scene.rng.choice(wishes)) if wishes else None
         text = scene.clause(act) if act else None
         if act is None or text is None:
             continue
