@@ -62,7 +62,12 @@ class Progress:
     @property
     def over(self) -> bool:
         """Whether there is enough, or nothing more to be had."""
-        return self.kept >= self.wanted or self.dry >= DRY
+        return self.kept >= self.wanted or self.exhausted
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the writers have nothing new to say about these pictures."""
+        return self.dry >= DRY
 
     @property
     def rate(self) -> float:

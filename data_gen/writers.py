@@ -17,7 +17,13 @@ def _phrases(**options: Any) -> Writer:
     return PhraseWriter(**options)
 
 
-WRITERS: dict[str, Opener] = {"phrases": _phrases}
+def _requests(**options: Any) -> Writer:
+    from .request_writer import RequestWriter
+
+    return RequestWriter(**options)
+
+
+WRITERS: dict[str, Opener] = {"phrases": _phrases, "requests": _requests}
 
 
 def open_writer(name: str, options: Mapping[str, Any]) -> Writer:

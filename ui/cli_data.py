@@ -1,4 +1,4 @@
-"""Traces as training data: ``llava-plus data verify | stats | export | import | decontaminate``."""
+"""Traces as training data: ``llava-plus data new | generate | verify | stats | export | …``."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from llava_plus.skills import SkillRegistry, load_skills, with_original_names
 
+from .cli_generate import generate, new
 from .data_report import complain, list_problems, show_report, show_statistics
 from .results import open_results
 from .terminal import print_json, say
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130  # exit code after Ctrl-C
 
-data_app = typer.Typer(no_args_is_help=True, help="Verify, count, export and import traces.")
+data_app = typer.Typer(no_args_is_help=True, help="Make, verify, count and export traces.")
+data_app.command()(new)
+data_app.command()(generate)
 
 
 class Form(StrEnum):
