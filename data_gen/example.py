@@ -29,9 +29,16 @@ sources:
 
 # Who writes the requests; each picture goes to one of them.
 writers:
-  - writer: phrases   # phrase banks, no network
+  - writer: planned   # every skill, also yours, alone and composed, in four languages; no network
     weight: 1
     options: {{}}
+  # - writer: phrases   # the requests that nano learns, in English
+  # - writer: requests  # your own words: [a|b] draws one, {{thing}} is a thing in the picture
+  #   options:
+  #     requests:
+  #       - ask: how [sharp|crisp] is [this|it]?
+  #         plan: my_skill(img_1)
+  #         answer: It is {{number_1}}.
 
 # What can be called: all built-in skills, or those named here, and those of files of yours.
 skills:

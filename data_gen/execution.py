@@ -22,6 +22,8 @@ class WatchedPictures(ArtifactStore):
         store: What keeps the pictures.
     """
 
+    quick = True
+
     def __init__(self, store: ArtifactStore) -> None:
         super().__init__(store.root)
         self._store = store
@@ -67,7 +69,7 @@ async def play(
     watched = WatchedPictures(store)
     agent = Agent(
         conversation.planner, knowing(skills, truths), store=watched, results=results,
-        limits=LIMITS, batch=True,
+        limits=LIMITS,
     )  # fmt: skip
     session, asked = agent.session(), []
     for number in count():
@@ -75,8 +77,8 @@ async def play(
         if ask is None:
             break
         asked.append(ask)
-        images = [item.image() for item in ask.images]
-        async for _ in session.run(ask.text, images, ask.pointers):
+        session.attach([item.image() for item in ask.images])
+        async for _ in session.run(ask.text, pointers=ask.pointers):
             pass
         if watched.problem is not None:
             raise watched.problem

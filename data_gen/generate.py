@@ -85,9 +85,10 @@ class Progress:
         return (self.wanted - self.kept) / self.rate if self.rate > 0 else None
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON, without what a clock says, so that equal runs write equal files."""
+        """Return plain JSON without what a clock or the cache decides: equal runs, equal files."""
         yields = [one.to_json() for one in self.yields.values()]
-        return {**self.counts, "kept": self.kept, "problems": self.problem_count, "yields": yields}
+        counts = {name: count for name, count in self.counts.items() if name != "fresh"}
+        return {**counts, "kept": self.kept, "problems": self.problem_count, "yields": yields}
 
 
 _COUNTS = ("items", "written", "played", "replayed", "fresh")

@@ -54,6 +54,8 @@ class LinkedPictures(ArtifactStore):
         kept: The other store.
     """
 
+    quick = True
+
     def __init__(self, root: Path, kept: ArtifactStore | None) -> None:
         super().__init__(root)
         self._kept = kept
@@ -88,6 +90,8 @@ class KeptResults(ResultCache):
     The code of a skill is looked at once for each process. Results of calls that a source's
     ground truth has answered are not kept.
     """
+
+    quick = True
 
     def __init__(self, root: Path, *, cap: int = CAP) -> None:
         super().__init__(root, cap=cap, worth=0.0)

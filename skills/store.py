@@ -24,6 +24,8 @@ from .values import PREFIXES, Value, value_from_json, value_to_json
 class ArtifactStore:
     """Pictures by their digest, each once: PNG files in a folder, or in memory without one."""
 
+    quick = False  # whether nothing else waits meanwhile, so that no thread is needed to write
+
     def __init__(self, root: Path | None = None) -> None:
         self.root = root
         self._memory: dict[str, Image] = {}

@@ -37,6 +37,7 @@ class Form(StrEnum):
     LLAMA_FACTORY = "llama-factory"
     MS_SWIFT = "ms-swift"
     PARQUET = "parquet"
+    CONVERSATIONS = "conversations"
 
 
 Folder = Annotated[Path, typer.Argument(help="Folder with traces: *.jsonl or trace.json.")]
@@ -155,6 +156,9 @@ def export(
         bool, typer.Option(help="llava-plus: calls keep our skills' names.")
     ] = False,
     name: Annotated[str, typer.Option(help="parquet: what the card calls it.")] = "traces",
+    side: Annotated[
+        int, typer.Option(min=1, help="conversations: pixels of a picture's side.")
+    ] = 64,
     pictures: Pictures = None,
     skills: SkillFiles = None,
 ) -> None:
@@ -162,6 +166,7 @@ def export(
     from llava_plus.data_gen.export import (
         ChatLines,
         Format,
+        Lessons,
         ParquetRows,
         PlusItems,
         TraceLines,
@@ -181,6 +186,8 @@ def export(
         case Form.PARQUET:
             check_parquet()
             make = partial(ParquetRows, name=name, yields=yields_of(folder))
+        case Form.CONVERSATIONS:
+            make = partial(Lessons, skills=registry, side=side)
         case _:
             style: Any = form.value
             make = partial(ChatLines, skills=registry, style=style)

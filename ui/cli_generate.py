@@ -86,7 +86,7 @@ def generate(
         raise typer.Exit(SPENT) from None
     seconds = round(time.monotonic() - done.began, 1)
     if json:
-        print_json({**done.to_json(), "seconds": seconds})
+        print_json({**done.to_json(), "fresh": done.counts["fresh"], "seconds": seconds})
     else:
         show_made(done, out, seconds)
 

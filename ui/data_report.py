@@ -46,7 +46,7 @@ def show_made(progress: "Progress", out: Path, seconds: float) -> None:
     if progress.found:
         say(console, f"{progress.found} of them were there from a run that was broken off", "dim")
     if facts["replayed"]:
-        again = f"{facts['replayed']} steps were replayed, {facts['fresh']} of them"
+        again = f"{facts['replayed']} steps were replayed, {progress.counts['fresh']} of them"
         say(console, f"{again} without kept results", "dim")
     if progress.exhausted:
         why = f"{progress.wanted} were wanted: there is nothing new to say about these pictures."
