@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import count
 
-from llava_plus.agent import Agent, Limits, Trace
+from llava_plus.agent import Agent, Limits, Session, Trace
 from llava_plus.errors import SetupError
 from llava_plus.skills import ArtifactStore, Image, ResultCache, SkillRegistry
 
@@ -73,7 +73,7 @@ async def play(
     )  # fmt: skip
     session, asked = agent.session(), []
     for number in count():
-        ask = await _next(conversation, number, session.trace)
+        ask = await _next(conversation, number, session)
         if ask is None:
             break
         asked.append(ask)
@@ -91,13 +91,13 @@ async def play(
     return _finished(session.trace, id, seed, tags | {"writer": writer}, asked, known)
 
 
-async def _next(conversation: Conversation, number: int, trace: Trace) -> Ask | None:
+async def _next(conversation: Conversation, number: int, session: Session) -> Ask | None:
     """Return what is asked in a turn, from 0."""
     if number < len(conversation.turns):
         return conversation.turns[number]
     if conversation.more is None or number >= TURNS:
         return None
-    return await conversation.more(trace)
+    return await conversation.more(session.trace)
 
 
 def _origins(items: Sequence[Item]) -> dict[str, str]:

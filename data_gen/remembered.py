@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections import OrderedDict
 from contextlib import suppress
 from functools import cache, lru_cache
 from importlib import metadata
@@ -26,6 +27,7 @@ from llava_plus.skills.store import write_whole
 from .sources import Item, Truth
 
 _TRUTH: TypeAdapter[Truth] = TypeAdapter(Truth)
+RECENT = 64  # results that stay in memory
 CAP = 20_000_000_000  # bytes
 
 
@@ -97,16 +99,31 @@ class KeptResults(ResultCache):
         super().__init__(root, cap=cap, worth=0.0)
         self.pictures = LazyPictures(root / "pictures")
         self._pictures = self.pictures
+        self._recent: OrderedDict[str, Value] = OrderedDict()  # a replay comes soon
 
     def find(self, spec: SkillSpec, key: str) -> Value | None:
         """Return the result of a call, if it was kept."""
         code = _code(spec.function)
-        return self.get(_named(key, code)) if code else None
+        if not code:
+            return None
+        name = _named(key, code)
+        if name in self._recent:
+            return self._recent[name]
+        value = self.get(name)
+        if value is not None:
+            self._note(name, value)
+        return value
 
     def keep(self, spec: SkillSpec, key: str, value: Value, seconds: float) -> None:
         """Keep the result of a call."""
         if code := _code(spec.function):
             self.put(_named(key, code), value)
+            self._note(_named(key, code), value)
+
+    def _note(self, name: str, value: Value) -> None:
+        self._recent[name] = value
+        if len(self._recent) > RECENT:
+            self._recent.popitem(last=False)
 
 
 class KeptScenes:

@@ -34,8 +34,8 @@ def test_every_trace_is_whole_and_says_where_it_comes_from(undisturbed, kept):
 
 
 def test_processes_and_what_they_remember_change_no_byte(undisturbed, tmp_path, recipe, same):
-    for out in ("cold", "warm"):
-        work = recipe(undisturbed).model_copy(update={"workers": 2})
+    for out, workers in (("cold", 2), ("warm", 1)):
+        work = recipe(undisturbed).model_copy(update={"workers": workers})
         generate(work, tmp_path / out, cache=tmp_path / "cache")
         assert same(tmp_path / out)
 
@@ -45,7 +45,8 @@ def test_a_run_that_is_killed_twice_goes_on_without_loss_or_double(
 ):
     given = values(undisturbed, workers=2)
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(given))
-    command = [sys.executable, "-m", "llava_plus.ui.cli", "data", "generate", "recipe.yaml"]
+    program = "from llava_plus.ui.cli import main; main()"
+    command = [sys.executable, "-c", program, "data", "generate", "recipe.yaml"]
     command += ["-o", "out", "--cache", "cache", "--json"]
     rng, parts = random.Random(), tmp_path / "out" / "parts"
     for wanted in (1, 3):
@@ -128,7 +129,7 @@ def test_what_hangs_or_differs_each_time_is_dropped_with_the_reason(tmp_path, re
     progress = generate(work, tmp_path / "out")
     lines = (tmp_path / "out" / "dropped" / "traces-00000.jsonl").read_text().splitlines()
     reasons = {json.loads(line)["verdicts"]["replay"]["reason"] for line in lines}
-    assert any("sleepy ended by timeout" in reason for reason in reasons)
+    assert any("sleepy ended by time" in reason for reason in reasons)
     assert any("moody gave another text" in reason for reason in reasons)
     assert progress.kept == 23
     assert len([one for one in kept(tmp_path / "out") if "sleepy" in one.tags["kind"]]) >= 10
@@ -158,7 +159,7 @@ def test_bad_pictures_and_notes_cost_themselves_only(tmp_path, values, kept):
 
 def test_when_nothing_new_can_be_said_the_run_ends(tmp_path, recipe):
     only = [{"ask": "how [bright|light] is [this|it]?", "plan": "brightness(img_1)"}]
-    work = recipe(tmp_path, only, traces=5000, pictures_per_part=12)
+    work = recipe(tmp_path, only, traces=5000, pictures_per_part=1)
     progress = generate(work, tmp_path / "out")
     assert progress.exhausted
     assert 12 <= progress.kept < 200
@@ -213,12 +214,14 @@ def test_the_core_needs_numpy_pillow_and_pydantic_only(undisturbed, tmp_path, va
     code = f"""
 import sys
 class Only:
+    def __init__(self, finder):
+        self.finder = finder
     def find_spec(self, name, path=None, target=None):
         top = name.partition(".")[0]
-        if top in sys.stdlib_module_names or top in {allowed.split()!r} or top == "llava_plus":
-            return None
-        raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-sys.meta_path.insert(0, Only())
+        there = top in sys.stdlib_module_names or top in {allowed.split()!r}
+        if there or top == "llava_plus" or top.startswith("_sysconfigdata"):
+            return self.finder.find_spec(name, path, target)
+sys.meta_path[:] = [Only(finder) for finder in sys.meta_path]
 import json
 from pathlib import Path
 from llava_plus.data_gen.generate import generate
