@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
@@ -10,7 +11,7 @@ from llava_plus.data_gen.truth import Box, Truth
 from llava_plus.skills import SkillRegistry
 
 from .answers import Told, sentence
-from .script import Arg, Deed, Given, Made, Move, Ref, Script, Seen
+from .script import Arg, Deed, Given, Made, Move, Ref, Script, Seen, UnseenError
 from .targets import Target
 from .tongue import Tongue
 from .wishes import SHAPED, Wish
@@ -135,11 +136,16 @@ class Plot:
         def said(seen: Seen) -> str:
             return finished(told, shown, seen, words)
 
+        def failed(seen: Seen) -> str:
+            return words.gap.join([*_so_far(told, seen, words), words.failed(seen)])
+
         def none(seen: Seen) -> str:
             return words.none("none.edit" if shown else "none", seen)
 
         return Script(
-            tongue=words, moves=tuple(self.moves), **({"told": said, "empty": none} | more)
+            tongue=words,
+            moves=tuple(self.moves),
+            **({"told": said, "empty": none, "failed": failed} | more),
         )
 
     def truth(self, *, refuse: bool = False) -> Truth | None:
@@ -187,9 +193,22 @@ class Plot:
         return {**made, **wish.args, **args}
 
 
+def _so_far(told: Sequence[Told], seen: Seen, words: Tongue) -> list[str]:
+    """Return what was found out and made before a call failed."""
+    said = []
+    for one in told:
+        with suppress(UnseenError):
+            said.append(sentence(one, seen, words))
+    steps = seen.view.turns[-1].steps
+    made = [one for step in steps for one in step.observations if one.kind == "image"]
+    if made and "so.far" in words:
+        said.append(words.say("so.far", seen.rng, out="{" + str(made[-1].handle) + "}"))
+    return said
+
+
 def finished(told: Sequence[Told], shown: Sequence[Ref], seen: Seen, words: Tongue) -> str:
     """Return the usual answer: what was found out, and the pictures that were made."""
-    gap = "" if words.code == "zh" else " "
+    gap = words.gap
     said = gap.join(sentence(one, seen, words) for one in told)
     out = ["{" + seen.handle(ref) + "}" for ref in shown]
     if not out:
@@ -216,6 +235,6 @@ def draw_act(
         return None
     args, slots = drawn
     found = target is not None and target.deeds and target.deeds[-1].skill != "ocr"
-    boxes = found and target is not None and target.deeds[0].skill == "detect"
-    shaped = wish.shape and boxes and "segment" in skills and rng.random() < SHAPED
+    thing = found and target is not None and target.label not in ("text", "code")
+    shaped = wish.shape and thing and "segment" in skills and rng.random() < SHAPED
     return Act(wish=wish, args=args, slots=slots, target=target, other=other, shaped=bool(shaped))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from llava_plus.data_gen.nouns import COMMON
 from llava_plus.data_gen.sources import Item, Thing
@@ -42,7 +43,7 @@ class Group:
         }
         ordered = tuple(sorted(self.things, key=keys[by]))
         places = [abs(keys[by](one)) for one in ordered]
-        for one, other in zip(places, places[1:], strict=False):
+        for one, other in pairwise(places):
             clear = max(one, other) >= LARGER * min(one, other)
             if not (clear if by in ("largest", "smallest") else abs(one - other) >= APART):
                 return None

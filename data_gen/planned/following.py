@@ -30,6 +30,7 @@ class Talk:
     plot: Plot
     act: Act | None
     region: Made | None = None
+    over: bool = False
 
     def add(self, text: str, plot: Plot, script: Script | None = None) -> None:
         """Add a turn."""
@@ -112,7 +113,7 @@ def _more_said(talk: Talk) -> None:
         _undo, _original, _other, _other, _also, _more, _recall, _then, _then, _with_it, _with_it,
         _narrow, _narrow, _plotted, _ended,
     ]  # fmt: skip
-    for _ in range(TRIES):
+    for _ in range(0 if talk.over else TRIES):
         if talk.scene.rng.choice(makers)(talk):
             return
 
@@ -347,4 +348,5 @@ def _ended(talk: Talk) -> bool:
     thought = words.thought("talk", scene.rng)
     script = Script(tongue=words, told=lambda seen: words.say(key, seen.rng), thought=thought)
     talk.add(text, talk.next(), script)
+    talk.over = True
     return True

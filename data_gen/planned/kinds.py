@@ -120,9 +120,9 @@ def told(
 def know(plot: Plot, act: Act, scene: Scene) -> None:
     """Note what the source knows about the answer to a wish."""
     target, tell, facts = act.target, act.wish.tell, scene.item
-    if target is not None and len(target.deeds) == 1 and target.count is not None:
-        if tell in ("found", "exists", "count"):
-            plot.counts |= {target.label: target.count}
+    whole = target is not None and len(target.deeds) == 1 and target.count is not None
+    if target is not None and whole and tell in ("found", "exists", "count"):
+        plot.counts |= {target.label: target.count or 0}
     if tell == "read" and target is None and "lines" in facts.item.truth.complete:
         plot.texts += facts.texts
     if tell == "code" and "codes" in facts.item.truth.complete:

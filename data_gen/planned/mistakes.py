@@ -1,4 +1,4 @@
-"""What goes wrong: calls put right after their error, skills that fail, things that are not there."""
+"""What goes wrong: calls put right after their error, skills that fail, what is not there."""
 
 import random
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from llava_plus.skills import SkillRegistry, SkillSpec
 from llava_plus.skills.builtin.finding import finds
 
+from .answers import Told
 from .building import Plot
 from .heldout import apart, nouns
 from .kinds import TRIES, know, told
@@ -22,6 +23,7 @@ _MISSPELT = {"image": "picture", "region": "regions", "label": "object", "streng
 # What the offline detector cannot find, and what it says would serve too.
 _NEARLY = {"person": "face", "man": "face", "woman": "face", "child": "face", "sign": "text",
            "number": "text", "headline": "text", "logo": "text"}  # fmt: skip
+SLOW = "close_read"  # see `slow`
 _MEASURED = ("find", "exists", "count", "crop", "blur.part", "erase", "pixelate.part", "box")
 
 
@@ -43,9 +45,10 @@ class Slipping(Plot):
     def step(self, *deeds: Deed, thought: str = "", slip: bool = False) -> tuple[Made, ...]:
         """Add a move, before it a wrong one if its turn has come."""
         if not self.slipped and len(self.moves) == self.at and len(deeds) == 1:
-            if (wrong := wrong_deed(deeds[0], self.skills, self.rng)) is not None:
+            wrong = wrong_deed(deeds[0], self.skills, self.rng)
+            self.slipped = wrong is not None
+            if wrong is not None:
                 super().step(wrong, slip=True)
-                self.slipped = True
                 thought = self.words.thought("slip", self.rng)
         return super().step(*deeds, thought=thought, slip=slip)
 
@@ -75,7 +78,7 @@ def recovered(scene: Scene) -> Dialogue | None:
 
 
 def wrong_deed(deed: Deed, skills: SkillRegistry, rng: random.Random) -> Deed | None:
-    """Return a call that fails for sure, as planners get calls wrong; none where none comes to mind.
+    """Return a call that fails for sure, as planners get calls wrong; none where there is none.
 
     Args:
         deed: The call as it should be.
@@ -183,29 +186,21 @@ def _nearly(scene: Scene) -> Dialogue | None:
 
 def _too_slow(scene: Scene) -> Dialogue | None:
     """Read with a skill that takes too long, then with another."""
-    from .slow import hurried
-
-    if (
-        not has(scene, "ocr")
-        or "close_read" in scene.skills
-        or scene.words.code not in ("en", "zh")
-    ):
+    if not has(scene, "ocr", SLOW) or "thought.other" not in scene.words:
         return None
     act = scene.act(BY_KEY["read"])
     text = scene.clause(act) if act and "read" in scene.bank else None
     if act is None or text is None:
         return None
     plot = scene.plot()
-    plot.step(Deed(skill="close_read", args={"image": plot.image}), slip=True)
+    plot.step(Deed(skill=SLOW, args={"image": plot.image}), slip=True)
     read = plot.step(
         Deed(skill="ocr", args={"image": plot.image}),
         thought=scene.words.thought("other", scene.rng),
     )[0]
-    from .answers import Told
-
     plot.told = [Told(tell="read", ref=read)]
     know(plot, act, scene)
-    return replace(told(scene, plot, text, "time-out"), skills=hurried())
+    return told(scene, plot, text, "time-out")
 
 
 def absent(scene: Scene) -> Dialogue | None:

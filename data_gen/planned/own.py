@@ -74,7 +74,8 @@ def by_name(scene: Scene) -> Dialogue | None:
             continue
         plot = scene.plot()
         made = plot.call(spec.name, image=plot.image, **{option.name: value})
-        plot.told = [Told(tell="value", ref=made, slots={"skill": spec.name})]
+        tell = "colors" if spec.name == "colors" else "value"
+        plot.told = [Told(tell=tell, ref=made, slots={"skill": spec.name})]
         text = _asked(
             spec, scene, Call(args={}, plain={option.name: value}, phrases=[]), plain=True
         )
@@ -245,11 +246,9 @@ def _asked(spec: SkillSpec, scene: Scene, call: Call, *, plain: bool) -> str:
     if on:
         base = f"{base} {scene.say('own.on', t=on[0])}" if english else f"{base},{on[0]}"
     if call.plain:
-        base = (
-            f"{base} {_arguments(call.plain, scene)}"
-            if english
-            else (f"{base},{_arguments(call.plain, scene)}")
-        )
+        listed = _arguments(call.plain, scene)
+        comma = "" if english and listed.startswith("with ") else ","
+        base = f"{base}{comma}{' ' if english else ''}{listed}"
     return scene.joined([*before, base])
 
 

@@ -1,4 +1,4 @@
-"""Requests about what was clicked, boxed, or given as a place in words, and about several pictures."""
+"""Requests about what was clicked, boxed or given as a place, and about several pictures."""
 
 from dataclasses import replace
 
@@ -11,9 +11,12 @@ from .script import Given, Ref
 from .targets import Target
 from .wishes import BY_KEY, WISHES, Wish, possible
 
-_PARTS = ("erase", "blur.part", "blur.else", "pixelate.part", "crop", "cut", "gray.else",
+_PARTS = (
+    "erase", "blur.part", "blur.else", "pixelate.part", "crop", "cut", "gray.else",
           "gray.part", "bright.part", "box", "circle", "outline.draw", "highlight", "measure",
-          "colors.part", "back.color", "back.blur", "outline", "describe.part", "read.part")  # fmt: skip
+          "colors.part", "back.color", "back.blur", "outline", "describe.part",
+    "read.part",
+)  # fmt: skip
 _BOXED = ("read.part", "describe.part")  # what needs an area, not a thing
 SAME = 0.25  # share of comparisons in which both pictures are the same
 

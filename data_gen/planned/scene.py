@@ -22,6 +22,7 @@ from .tongue import Tongue
 from .wishes import WISHES, Wish, possible
 
 _VAGUE = frozenset(("it", "this", "this one", "这张"))
+_PARTICLE = re.compile(r"\b(out|up|down|off) (it|them)\b")  # brighten it up, not up it
 _RELATIVES = {
     "en": ("sister", "dad", "boss", "neighbor", "aunt", "teacher"),
     "zh": ("妈妈", "老师", "同事", "朋友", "姐姐"),
@@ -46,13 +47,11 @@ class Dialogue:
         kind: What sort it is.
         requests: The turns.
         scripts: What is done in each.
-        skills: Skills that only this conversation has.
     """
 
     kind: str
     requests: tuple[Request, ...]
     scripts: tuple[Script, ...]
-    skills: SkillRegistry | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +145,7 @@ class Scene:
             slots["u"] = act.other.slots(self.bank)["t"]
         if not wording.slots <= slots.keys():
             return None
-        return filled(wording.words, slots, self.rng)
+        return _PARTICLE.sub(r"\2 \1", filled(wording.words, slots, self.rng))
 
     def say(self, key: str, **slots: str) -> str | None:
         """Return a wording of the bank under another key; none where it has none that fits."""

@@ -1,10 +1,12 @@
-"""A skill that really takes longer than it may: what planners must be able to cope with."""
+"""A skill that really takes longer than it may: what planners must be able to cope with.
+
+A run with `--skills data_gen/planned/slow.py` has conversations in which reading runs out of time.
+"""
 
 import threading
-from functools import cache
 
 from llava_plus.errors import SkillError
-from llava_plus.skills import Image, SkillRegistry, TextLines, skill
+from llava_plus.skills import Image, TextLines, skill
 from llava_plus.skills.builtin import ocr, resize
 from llava_plus.skills.workers import GIVEN_UP
 
@@ -22,9 +24,3 @@ def close_read(image: Image) -> TextLines:
     if GIVEN_UP.get(threading.Event()).is_set():  # nobody waits any more
         raise SkillError("close_read: it was given up.")
     return ocr(large)
-
-
-@cache
-def hurried() -> SkillRegistry:
-    """Return the skill alone."""
-    return SkillRegistry([close_read])

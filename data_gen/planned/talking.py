@@ -1,4 +1,4 @@
-"""Requests that need no skill: talk, questions about skills, what is harmful, what nobody can do."""
+"""Requests that need no skill: talk, questions about skills, what is harmful or cannot be."""
 
 from collections.abc import Callable
 from dataclasses import replace

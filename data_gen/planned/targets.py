@@ -1,4 +1,4 @@
-"""What a request is about: a thing by its name, place or colour, writing, or what was pointed at."""
+"""What a request is about: a thing by its name, place or colour, or writing."""
 
 import random
 from collections.abc import Mapping

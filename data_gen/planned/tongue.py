@@ -42,6 +42,11 @@ class Tongue:
     def __contains__(self, key: str) -> bool:
         return key in self.says
 
+    @property
+    def gap(self) -> str:
+        """What stands between two sentences."""
+        return "" if self.code == "zh" else " "
+
     def name(self, label: str) -> Name | None:
         """Return what a thing is called; none where this language has no name for it."""
         if (known := self.names.get(label)) is not None:

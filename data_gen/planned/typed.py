@@ -15,7 +15,7 @@ _NEAR = {  # keys beside each other
 
 def dressed(text: str, bank: Bank, rng: random.Random, *, lead: bool) -> str:
     """Put a request into the manner of its bank: a lead, a tail, a capital, a full stop."""
-    if lead and rng.random() < LEADS:
+    if lead and not text.startswith(("帮", "请")) and rng.random() < LEADS:
         word = bank.word("lead", rng)
         text = f"{word}{text}" if bank.language == "zh" else f"{word} {text}"
     if lead and text[-1] not in STOPS and rng.random() < TAILS:

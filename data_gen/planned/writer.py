@@ -17,7 +17,7 @@ from .facts import Facts
 from .following import follow
 from .heldout import apart
 from .kinds import chain, single
-from .mistakes import absent, recovered, unfindable
+from .mistakes import SLOW, absent, recovered, unfindable
 from .own import by_name, own
 from .pointed import pointed, several
 from .questions import question
@@ -159,14 +159,15 @@ def _conversation(dialogue: Dialogue, bank: Bank, rng: random.Random, *, seed: s
     return Conversation(
         turns=turns,
         planner=Follower(scripts=dialogue.scripts, seed=seed),
-        skills=dialogue.skills,
         tags=Tags(kind=dialogue.kind, language=bank.language, bank=bank.name),
     )
 
 
 def _beyond(skills: SkillRegistry) -> tuple[str, ...]:
     """Return the names of skills that are not built in."""
-    return tuple(spec.name for spec in skills if spec.name not in _builtin_names())
+    return tuple(
+        spec.name for spec in skills if spec.name not in _builtin_names() and spec.name != SLOW
+    )
 
 
 @cache

@@ -31,7 +31,8 @@ class Replay:
 
     Not covered: the results of a skill that may answer otherwise each time (``cache=False``), of
     which only the kind is compared. A call that waits for a person's approval is never run, so a
-    trace with one is dropped.
+    trace with one is dropped. A call that ran out of time is not run again; it costs the trace,
+    unless the next step of the turn worked without it.
 
     Args:
         skills: What runs; with what a trace's source knows of boxes, its `detect` finds them.
@@ -71,11 +72,11 @@ class Replay:
             if why := _unrepeatable(moment, skills):
                 return dropped(f"{moment.place}: {why}")
             artifacts = moment.artifacts(trace)
-            now = await self._runtime(trace, moment, skills, artifacts).run_many(
-                moment.step.actions
-            )
-            pairs = zip(moment.step.actions, moment.step.observations, now, strict=True)
-            for call, then, again in pairs:
+            done = zip(moment.step.actions, moment.step.observations, strict=True)
+            pairs = [(call, then) for call, then in done if then.error != "time"]
+            runtime = self._runtime(trace, moment, skills, artifacts)
+            now = await runtime.run_many([call for call, _ in pairs])
+            for (call, then), again in zip(pairs, now, strict=True):
                 if why := _differs(call, then, again, trace.artifacts, artifacts, skills):
                     return dropped(f"{moment.place}: {why}")
         return PASSED
@@ -92,7 +93,7 @@ class Replay:
 
 def _unrepeatable(moment: Moment, skills: SkillRegistry) -> str:
     for call, seen in zip(moment.step.actions, moment.step.observations, strict=True):
-        if seen.error not in (None, "skill"):
+        if seen.error not in (None, "skill") and not (seen.error == "time" and moment.mended):
             return f"{call.skill} ended by {seen.error}, which the next time may be otherwise"
         if call.skill in skills and skills[call.skill].approval:
             return f"{call.skill} waits for a person's approval, so it was not run again"
