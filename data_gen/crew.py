@@ -57,7 +57,7 @@ def processes(setup: Setup, jobs: Jobs, tick: Tick, *, workers: int) -> Crew:
     """Make the parts in processes of their own; yield their files as they come.
 
     A process that ends in the middle of an item, by a crash or for want of memory, costs that item;
-    another one goes on with its part.
+    another one goes on with its part. Not covered: one that neither ends nor gets on.
 
     Raises:
         SetupError: A process could not begin, or something cannot be read or written.

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import count
 
-from llava_plus.agent import Agent, Limits, Trace
+from llava_plus.agent import Agent, Limits, Session, Trace
 from llava_plus.errors import SetupError
 from llava_plus.skills import ArtifactStore, Image, ResultCache, SkillRegistry
 
@@ -21,6 +21,8 @@ class WatchedPictures(ArtifactStore):
     Args:
         store: What keeps the pictures.
     """
+
+    quick = True
 
     def __init__(self, store: ArtifactStore) -> None:
         super().__init__(store.root)
@@ -67,16 +69,16 @@ async def play(
     watched = WatchedPictures(store)
     agent = Agent(
         conversation.planner, knowing(skills, truths), store=watched, results=results,
-        limits=LIMITS, batch=True,
+        limits=LIMITS,
     )  # fmt: skip
     session, asked = agent.session(), []
     for number in count():
-        ask = await _next(conversation, number, session.trace)
+        ask = await _next(conversation, number, session)
         if ask is None:
             break
         asked.append(ask)
-        images = [item.image() for item in ask.images]
-        async for _ in session.run(ask.text, images, ask.pointers):
+        session.attach([item.image() for item in ask.images])
+        async for _ in session.run(ask.text, pointers=ask.pointers):
             pass
         if watched.problem is not None:
             raise watched.problem
@@ -89,13 +91,13 @@ async def play(
     return _finished(session.trace, id, seed, tags | {"writer": writer}, asked, known)
 
 
-async def _next(conversation: Conversation, number: int, trace: Trace) -> Ask | None:
+async def _next(conversation: Conversation, number: int, session: Session) -> Ask | None:
     """Return what is asked in a turn, from 0."""
     if number < len(conversation.turns):
         return conversation.turns[number]
     if conversation.more is None or number >= TURNS:
         return None
-    return await conversation.more(trace)
+    return await conversation.more(session.trace)
 
 
 def _origins(items: Sequence[Item]) -> dict[str, str]:

@@ -62,7 +62,12 @@ class Progress:
     @property
     def over(self) -> bool:
         """Whether there is enough, or nothing more to be had."""
-        return self.kept >= self.wanted or self.dry >= DRY
+        return self.kept >= self.wanted or self.exhausted
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the writers have nothing new to say about these pictures."""
+        return self.dry >= DRY
 
     @property
     def rate(self) -> float:
@@ -80,9 +85,10 @@ class Progress:
         return (self.wanted - self.kept) / self.rate if self.rate > 0 else None
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON, without what a clock says, so that equal runs write equal files."""
+        """Return plain JSON without what a clock or the cache decides: equal runs, equal files."""
         yields = [one.to_json() for one in self.yields.values()]
-        return {**self.counts, "kept": self.kept, "problems": self.problem_count, "yields": yields}
+        counts = {name: count for name, count in self.counts.items() if name != "fresh"}
+        return {**counts, "kept": self.kept, "problems": self.problem_count, "yields": yields}
 
 
 _COUNTS = ("items", "written", "played", "replayed", "fresh")
@@ -101,7 +107,8 @@ def generate(
     """Make traces into a folder; a run that was broken off goes on where it was.
 
     What comes out depends on the recipe alone: not on the number of workers, the engine, the
-    cache or how often the run was killed.
+    cache or how often the run was killed. Not covered: skills that give another result each time
+    without saying so (``cache=False``), and time limits that are reached on a busy machine.
 
     Args:
         recipe: What the run is made of.
@@ -118,7 +125,8 @@ def generate(
     with _alone(out, recipe):
         progress = Progress(wanted=recipe.traces)
         run = _Run(recipe, out, progress)
-        with Shards(run.output) as kept, Shards(run.output, f"{ASIDE}/traces") as gone:
+        aside = Shards(run.output, f"{ASIDE}/traces")
+        with run.problems, Shards(run.output) as kept, aside as gone:
 
             def take() -> None:
                 for path in run.ready():
@@ -167,8 +175,9 @@ class _Run:
         left_out = Unique.name in recipe.verify.leave_out
         self._compare = None if left_out else self._unique
         self._pictures = LazyPictures(self.parts / PICTURES)
-        self._problems = self.output.create(f"{ASIDE}/problems.jsonl")
-        for problem in Mixture(recipe.shares(), seed=recipe.seed).problems:
+        found = Mixture(recipe.shares(), seed=recipe.seed).problems
+        self.problems = self.output.create(f"{ASIDE}/problems.jsonl")
+        for problem in found:
             self._note({"where": problem.file, "why": str(problem)})
 
     def next_job(self, ahead: int | None) -> Job | None:
@@ -222,7 +231,6 @@ class _Run:
 
     def close(self) -> None:
         """Write the manifest and delete the parts."""
-        self._problems.close()
         facts = {"name": self.recipe.name, "seed": self.recipe.seed, **self.progress.to_json()}
         self.output.finish({"kind": "traces", **facts})
         shutil.rmtree(self.parts)
@@ -253,7 +261,7 @@ class _Run:
             self._note(problem)
 
     def _note(self, problem: dict[str, str]) -> None:
-        self._problems.write(json.dumps(problem, ensure_ascii=False) + "\n")
+        self.problems.write(json.dumps(problem, ensure_ascii=False) + "\n")
         self.progress.problem_count += 1
         if len(self.progress.problems) < SHOWN:
             self.progress.problems.append(problem)

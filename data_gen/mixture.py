@@ -10,7 +10,8 @@ from PIL import Image as Pillow
 from llava_plus.errors import SetupError
 from llava_plus.skills import Image
 
-from .sources import Item, OpenSource, Problem, Report, Shelf, Source
+from .remembered import KeptScenes
+from .sources import DrawnScenes, Item, OpenSource, Problem, Report, Shelf, Source
 
 CYCLE = 100  # items in which the shares come out as wanted
 
@@ -42,13 +43,22 @@ class Mixture:
         shares: The sources; at least one.
         seed: Draws the order in each, and what drawn scenes show.
         side: Pixels of the longer side; larger pictures are scaled down. 0 leaves all as they are.
+        scenes: Where drawn scenes are kept from run to run; nowhere if left out.
 
     Raises:
         SetupError: A source cannot be opened, or has no picture.
     """
 
-    def __init__(self, shares: Sequence[Share], *, seed: int, side: int = 0) -> None:
-        self.shares, self.side = tuple(shares), side
+    def __init__(
+        self,
+        shares: Sequence[Share],
+        *,
+        seed: int,
+        side: int = 0,
+        scenes: KeptScenes | None = None,
+    ) -> None:
+        self.shares, self.seed, self.side = tuple(shares), seed, side
+        self._scenes = scenes
         self.problems: list[Problem] = []  # since it was last looked at
         self._shelves = [self._opened(share, seed) for share in shares]
         self._order = _order([share.weight for share in shares])
@@ -58,8 +68,17 @@ class Mixture:
         cycle, place = divmod(index, CYCLE)
         which = self._order[place]
         before = cycle * self._order.count(which) + self._order[:place].count(which)
-        shelf = self._shelves[which]
-        item = shelf.take(before % len(shelf))
+        number = before % len(self._shelves[which])
+        if self._scenes is None or not isinstance(self.shares[which].source, DrawnScenes):
+            return self._made(which, number)
+        key = f"{self.shares[which].name}:{self.seed}:{number}:{self.side}"
+        item = self._scenes.find(key)
+        if item is None and (item := self._made(which, number)) is not None:
+            self._scenes.keep(key, item)
+        return item
+
+    def _made(self, which: int, number: int) -> Item | None:
+        item = self._shelves[which].take(number)
         if item is None:
             return None
         image = scaled(item.image(), self.side)

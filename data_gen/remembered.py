@@ -1,15 +1,20 @@
 """What a run remembers: results of calls and pictures, by content, read no sooner than needed."""
 
 import hashlib
+import json
 import os
 import shutil
+from collections import OrderedDict
 from contextlib import suppress
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
+from pydantic import TypeAdapter
 
 from llava_plus.errors import ImageError, SetupError
 from llava_plus.skills import ArtifactStore, Image, ResultCache, SkillSpec, Value
@@ -17,7 +22,12 @@ from llava_plus.skills.decorator import spec_of
 from llava_plus.skills.origin import code_digest, origin_of
 from llava_plus.skills.pixels import StoredImage
 from llava_plus.skills.spec import Function
+from llava_plus.skills.store import write_whole
 
+from .sources import Item, Truth
+
+_TRUTH: TypeAdapter[Truth] = TypeAdapter(Truth)
+RECENT = 64  # results that stay in memory
 CAP = 20_000_000_000  # bytes
 
 
@@ -45,6 +55,8 @@ class LinkedPictures(ArtifactStore):
         root: The folder.
         kept: The other store.
     """
+
+    quick = True
 
     def __init__(self, root: Path, kept: ArtifactStore | None) -> None:
         super().__init__(root)
@@ -81,20 +93,86 @@ class KeptResults(ResultCache):
     ground truth has answered are not kept.
     """
 
+    quick = True
+
     def __init__(self, root: Path, *, cap: int = CAP) -> None:
         super().__init__(root, cap=cap, worth=0.0)
         self.pictures = LazyPictures(root / "pictures")
         self._pictures = self.pictures
+        self._recent: OrderedDict[str, Value] = OrderedDict()  # a replay comes soon
 
     def find(self, spec: SkillSpec, key: str) -> Value | None:
         """Return the result of a call, if it was kept."""
         code = _code(spec.function)
-        return self.get(_named(key, code)) if code else None
+        if not code:
+            return None
+        name = _named(key, code)
+        if name in self._recent:
+            return self._recent[name]
+        value = self.get(name)
+        if value is not None:
+            self._note(name, value)
+        return value
 
     def keep(self, spec: SkillSpec, key: str, value: Value, seconds: float) -> None:
         """Keep the result of a call."""
         if code := _code(spec.function):
             self.put(_named(key, code), value)
+            self._note(_named(key, code), value)
+
+    def _note(self, name: str, value: Value) -> None:
+        self._recent[name] = value
+        if len(self._recent) > RECENT:
+            self._recent.popitem(last=False)
+
+
+class KeptScenes:
+    """Drawn scenes with what is known of them; drawing one takes longer than most work on it.
+
+    Args:
+        results: Where they are kept.
+    """
+
+    def __init__(self, results: KeptResults) -> None:
+        self._root = results.root / "items"
+        self._pictures = results.pictures
+
+    def find(self, key: str) -> Item | None:
+        """Return a scene that was kept; what cannot be read counts as not there."""
+        try:
+            facts = json.loads(self._path(key).read_text(encoding="utf-8"))
+            picture = self._pictures.get(facts.pop("digest"))
+            truth = _TRUTH.validate_python(facts.pop("truth"))
+            return Item(**facts, picture=picture, truth=truth)
+        except (OSError, ValueError, KeyError, TypeError, ImageError):
+            return None
+
+    def keep(self, key: str, item: Item) -> None:
+        """Keep a scene, if the disk can take it."""
+        image = item.image()
+        facts: dict[str, Any] = {"truth": _TRUTH.dump_python(item.truth, mode="json")}
+        names = ("id", "width", "height", "origin", "licence")
+        facts |= {name: getattr(item, name) for name in names} | {"digest": image.digest}
+        with suppress(OSError, SetupError):
+            self._pictures.put(image)
+            text = json.dumps(facts, ensure_ascii=False)
+            write_whole(self._path(key), lambda file: file.write(text.encode()))
+
+    def _path(self, key: str) -> Path:
+        name = hashlib.sha256(f"{key} {_drawing()}".encode()).hexdigest()
+        return self._root / name[:2] / f"{name}.json"
+
+
+@cache
+def _drawing() -> str:
+    """Name the code that draws scenes, and the packages below it."""
+    total = hashlib.sha256()
+    for path in sorted((Path(__file__).parent / "sources").glob("*.py")):
+        total.update(path.read_bytes())
+    for name in ("numpy", "pillow", "opencv-python-headless", "zxing-cpp"):
+        with suppress(metadata.PackageNotFoundError):
+            total.update(f"{name} {metadata.version(name)}".encode())
+    return total.hexdigest()
 
 
 @lru_cache(1024)

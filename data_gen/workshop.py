@@ -18,7 +18,7 @@ from llava_plus.skills.store import write_whole
 from .execution import play
 from .mixture import Mixture
 from .recipe import Recipe
-from .remembered import KeptResults, LinkedPictures
+from .remembered import KeptResults, KeptScenes, LinkedPictures
 from .sources import Item
 from .verify import ALLOWED, Replay, Sieve, Unique, Verifier, signature, standard_verifiers
 from .writers import open_writer
@@ -64,11 +64,17 @@ class Workshop:
     def __init__(self, recipe: Recipe, out: Path, cache: Path | None) -> None:
         self.recipe = recipe
         self.folder = out / PARTS
-        self.mixture = Mixture(recipe.shares(), seed=recipe.seed, side=recipe.side)
+        self.results = KeptResults(cache) if cache else None
+        self.mixture = Mixture(
+            recipe.shares(),
+            seed=recipe.seed,
+            side=recipe.side,
+            scenes=KeptScenes(self.results) if self.results else None,
+        )
+        self.mixture.problems.clear()  # whoever began the run has told of those
         self.skills = recipe.registry()
         opened = [(open_writer(part.writer, part.options), part.weight) for part in recipe.writers]
         self.writers = [(writer, weight, writer.verifiers()) for writer, weight in opened]
-        self.results = KeptResults(cache) if cache else None
         kept = self.results.pictures if self.results else None
         self.pictures = LinkedPictures(self.folder / "artifacts", kept)
         self._loop = asyncio.new_event_loop()

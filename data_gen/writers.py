@@ -17,7 +17,23 @@ def _phrases(**options: Any) -> Writer:
     return PhraseWriter(**options)
 
 
-WRITERS: dict[str, Opener] = {"phrases": _phrases}
+def _planned(**options: Any) -> Writer:
+    from .planned import PlannedWriter
+
+    return PlannedWriter(**options)
+
+
+def _requests(**options: Any) -> Writer:
+    from .request_writer import RequestWriter
+
+    return RequestWriter(**options)
+
+
+WRITERS: dict[str, Opener] = {
+    "phrases": _phrases,
+    "planned": _planned,
+    "requests": _requests,
+}
 
 
 def open_writer(name: str, options: Mapping[str, Any]) -> Writer:

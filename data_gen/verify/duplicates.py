@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from typing import Self
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,9 +52,9 @@ def signature(trace: Trace, *, seed: int = 0) -> Signature:
     """Return what `Unique` compares; it depends on nothing but the trace and the seed."""
     text = _asked(trace)
     pieces = {text[i : i + SHINGLE] for i in range(max(1, len(text) - SHINGLE + 1))}
-    codes = np.array([_digest(piece) for piece in pieces], np.uint64)  # (piece,)
+    codes = np.array([crc32(piece.encode("utf-8", "replace")) for piece in pieces], np.uint64)
     # Multiply-shift hashing (M. Dietzfelbinger et al., 1997): overflow is meant.
-    odd, shift = _hashes(seed)
+    odd, shift = _hashes(seed)  # (64, 1), of (piece,)
     mixed = (odd * codes + shift) >> np.uint64(32)  # (64, piece)
     minima = mixed.min(axis=1).astype(np.uint32)
     return Signature(text=_digest(text), pictures=_digest("".join(_pictures(trace))), minima=minima)
