@@ -126,8 +126,8 @@ def _spoken(dialogue: Dialogue, bank: Bank, rng: random.Random) -> Dialogue:
     """Put every request into the manner of its bank, as it is typed."""
     requests = []
     for place, request in enumerate(dialogue.requests):
-        plain = dialogue.kind in _BARE or not dialogue.scripts[place].moves
-        joins = not request.text.endswith("?") and not request.text.endswith("?")
+        plain = request.bare or dialogue.kind in _BARE or not dialogue.scripts[place].moves
+        joins = not request.text.endswith(("?", "\N{FULLWIDTH QUESTION MARK}"))
         lead = not plain and joins and not _asking(request.text)
         text = dressed(request.text, bank, rng, lead=lead)
         requests.append(
