@@ -1,8 +1,8 @@
 """Measure what the loop, the runtime, the planner and the page cost, side by side in one run.
 
-make bench            # or: python -m llava_plus.evals.bench [loop] [remote] [page] [nano]
+make bench            # or a part: python -m llava_plus.evals.bench loop, remote, page, nano, …
 
-docs/benchmarks.md says what each figure is. All takes about three minutes on two cores that do
+docs/benchmarks.md says what each figure is. All takes about ten minutes on two cores that do
 nothing else; on a busy machine only ratios mean something.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from llava_plus.errors import SetupError
 
-from . import bench_loop, bench_nano, bench_page, bench_peers, bench_remote
+from . import bench_generate, bench_loop, bench_nano, bench_page, bench_peers, bench_remote
 from .bench_loop import CALLS, EPISODES
 from .spread import Spread, Took, side_by_side
 
@@ -82,7 +82,20 @@ def nano() -> Iterator[str]:
         yield f"  step {number}: {_told(kept)} | {_told(again)} | {ratio:.2f}"
 
 
-PARTS = {"loop": loop, "batch": batch, "remote": remote, "page": page, "nano": nano}
+def generate() -> Iterator[str]:
+    """Make training data: nothing remembered, all remembered, and in two processes."""
+    yield "the generator of training data, twelve drawn scenes"
+    yield from bench_generate.lines()
+
+
+PARTS = {
+    "loop": loop,
+    "batch": batch,
+    "remote": remote,
+    "page": page,
+    "nano": nano,
+    "generate": generate,
+}
 
 
 def main(names: Sequence[str] = ()) -> None:

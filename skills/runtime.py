@@ -142,7 +142,8 @@ class Runtime:
             if value is None:
                 value = await self._run(spec, args, cancel, tell)
                 await self._keep(spec, key, value, time.perf_counter() - start)
-            if isinstance(value, Image):  # writing a file takes a while, others go on meanwhile
+            if isinstance(value, Image) and not self.artifacts.store.quick:
+                # Writing a file takes a while, others go on meanwhile.
                 await asyncio.to_thread(self.artifacts.store.put, value)
         except LlavaPlusError as error:
             value = None
@@ -178,10 +179,16 @@ class Runtime:
         """Look on the disk."""
         if self._results is None or not key:
             return None
+        if self._results.quick:
+            return self._results.find(spec, key)
         return await asyncio.to_thread(self._results.find, spec, key)
 
     async def _keep(self, spec: SkillSpec, key: str, value: Value, seconds: float) -> None:
-        if self._results is not None and key:
+        if self._results is None or not key:
+            return
+        if self._results.quick:
+            self._results.keep(spec, key, value, seconds)
+        else:
             await asyncio.to_thread(self._results.keep, spec, key, value, seconds)
 
     async def _run(

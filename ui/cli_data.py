@@ -1,4 +1,4 @@
-"""Traces as training data: ``llava-plus data verify | stats | export | import | decontaminate``."""
+"""Traces as training data: ``llava-plus data new | generate | verify | stats | export | …``."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from llava_plus.skills import SkillRegistry, load_skills, with_original_names
 
+from .cli_generate import generate, new
 from .data_report import complain, list_problems, show_report, show_statistics
 from .results import open_results
 from .terminal import print_json, say
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130  # exit code after Ctrl-C
 
-data_app = typer.Typer(no_args_is_help=True, help="Verify, count, export and import traces.")
+data_app = typer.Typer(no_args_is_help=True, help="Make, verify, count and export traces.")
+data_app.command()(new)
+data_app.command()(generate)
 
 
 class Form(StrEnum):
@@ -34,6 +37,7 @@ class Form(StrEnum):
     LLAMA_FACTORY = "llama-factory"
     MS_SWIFT = "ms-swift"
     PARQUET = "parquet"
+    CONVERSATIONS = "conversations"
 
 
 Folder = Annotated[Path, typer.Argument(help="Folder with traces: *.jsonl or trace.json.")]
@@ -152,6 +156,9 @@ def export(
         bool, typer.Option(help="llava-plus: calls keep our skills' names.")
     ] = False,
     name: Annotated[str, typer.Option(help="parquet: what the card calls it.")] = "traces",
+    side: Annotated[
+        int, typer.Option(min=1, help="conversations: pixels of a picture's side.")
+    ] = 64,
     pictures: Pictures = None,
     skills: SkillFiles = None,
 ) -> None:
@@ -159,6 +166,7 @@ def export(
     from llava_plus.data_gen.export import (
         ChatLines,
         Format,
+        Lessons,
         ParquetRows,
         PlusItems,
         TraceLines,
@@ -178,6 +186,8 @@ def export(
         case Form.PARQUET:
             check_parquet()
             make = partial(ParquetRows, name=name, yields=yields_of(folder))
+        case Form.CONVERSATIONS:
+            make = partial(Lessons, skills=registry, side=side)
         case _:
             style: Any = form.value
             make = partial(ChatLines, skills=registry, style=style)

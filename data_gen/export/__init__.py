@@ -2,6 +2,7 @@
 
 from .card import dataset_card, yields_table
 from .chat import ChatLines, Style, chat_line
+from .lessons import Lessons, lesson
 from .parquet import ParquetRows, check_parquet
 from .plots import save_plots
 from .plus_import import Imported, import_plus, stream_items
@@ -15,6 +16,7 @@ __all__ = [
     "Format",
     "Imported",
     "LeftOutError",
+    "Lessons",
     "ParquetRows",
     "PlusItems",
     "Statistics",
@@ -25,6 +27,7 @@ __all__ = [
     "dataset_card",
     "export_folder",
     "import_plus",
+    "lesson",
     "plus_item",
     "save_plots",
     "stream_items",
