@@ -45,7 +45,12 @@ class Turn(BaseModel):
 
 
 class Trace(BaseModel):
-    """A session with where everything in it came from; pictures by digest, in a store."""
+    """A session with where everything in it came from; pictures by digest, in a store.
+
+    Args:
+        truth: What the source of made data knows of the right answers, turn by turn.
+        tags: Words about made data, such as its kind, its language and who wrote it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
@@ -54,6 +59,8 @@ class Trace(BaseModel):
     skills: dict[str, str] = {}  # versions by name
     licence: str = ""  # of the pictures
     seed: int | None = None
+    truth: tuple[JsonValue, ...] = ()
+    tags: dict[str, str] = {}
     verdicts: dict[str, JsonValue] = {}  # what verifiers said
     turns: tuple[Turn, ...] = ()
     artifacts: Annotated[Artifacts, Field(repr=False)]
@@ -74,6 +81,8 @@ class Trace(BaseModel):
             if (version := fields.pop("format")) != FORMAT:
                 raise SetupError(f"The trace has format {version!r}; wanted {FORMAT}.")
             fields["artifacts"] = Artifacts.from_json(fields["artifacts"], store)
+            if "truth" in (said := fields.get("verdicts", {})):  # where older traces have it
+                fields["truth"] = said.pop("truth")
             return cls.model_validate(fields)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise SetupError(

@@ -10,7 +10,6 @@ from llava_plus.agent import Trace
 from llava_plus.errors import SetupError, SkillError
 from llava_plus.skills import Boxes, Image, SkillRegistry
 
-FIELD = "truth"  # of a trace's verdicts
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in 0..1
 
 
@@ -46,7 +45,7 @@ def truths_of(trace: Trace) -> tuple[Truth, ...]:
         SetupError: What stands there is no such thing.
     """
     try:
-        return _TRUTHS.validate_python(trace.verdicts.get(FIELD, ()))
+        return _TRUTHS.validate_python(trace.truth)
     except ValidationError as error:
         first = error.errors()[0]
         raise SetupError(
@@ -57,8 +56,8 @@ def truths_of(trace: Trace) -> tuple[Truth, ...]:
 
 def with_truths(trace: Trace, truths: Sequence[Truth]) -> Trace:
     """Return the trace with what its source knows."""
-    plain: list[Any] = [truth.model_dump(mode="json", exclude_defaults=True) for truth in truths]
-    return trace.model_copy(update={"verdicts": {**trace.verdicts, FIELD: plain}})
+    plain = tuple(truth.model_dump(mode="json", exclude_defaults=True) for truth in truths)
+    return trace.model_copy(update={"truth": plain})
 
 
 def knowing(skills: SkillRegistry, truths: Sequence[Truth]) -> SkillRegistry:

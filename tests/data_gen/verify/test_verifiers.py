@@ -158,7 +158,7 @@ def test_nothing_found_is_worded_in_many_ways(talk):
 
 
 def test_a_truth_that_cannot_be_read_is_an_error(faces):
-    trace = faces().model_copy(update={"verdicts": {"truth": [{"turn": 0}]}})
+    trace = faces().model_copy(update={"truth": ({"turn": 0},)})
     with pytest.raises(SetupError, match=r"ground truth of trace one .* docs/data.md"):
         MatchesTruth().check(trace)
 
