@@ -17,7 +17,13 @@ def _phrases(**options: Any) -> Writer:
     return PhraseWriter(**options)
 
 
-WRITERS: dict[str, Opener] = {"phrases": _phrases}
+def _teacher(**options: Any) -> Writer:
+    from .teacher import TeacherWriter
+
+    return TeacherWriter(**options)
+
+
+WRITERS: dict[str, Opener] = {"phrases": _phrases, "teacher": _teacher}
 
 
 def open_writer(name: str, options: Mapping[str, Any]) -> Writer:

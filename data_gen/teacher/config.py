@@ -23,9 +23,12 @@ class TeacherConfig(RemoteConfig):
     at_once: int = Field(default=8, ge=1)  # items of one process that it is asked about
     tries: int = Field(default=3, ge=1)  # times that it is asked where its reply is of no use
     patience: int = Field(default=10, ge=1)  # failures in a row after which it is asked no more
-    cache: str = "teacher.sqlite"  # the file of replies, beside the data if it is no absolute path
+    cache: str = "teacher.sqlite"  # the file of replies, beside this one if it is no absolute path
 
 
 def read_teacher(name: str | Path) -> TeacherConfig:
     """Read ``openai:MODEL@ADDRESS`` or a YAML file with the fields of `TeacherConfig`."""
-    return read_config_as(TeacherConfig, name)
+    config = read_config_as(TeacherConfig, name)
+    folder = Path() if str(name).startswith("openai:") else Path(name).expanduser().parent
+    path = folder.resolve() / Path(config.cache).expanduser()
+    return config.model_copy(update={"cache": str(path)})

@@ -119,9 +119,7 @@ class SelfConsistent:
             for sample in range(self._samples)
         ]
         others = "\n".join(f"Answer {place}: {one.answer}" for place, one in enumerate(again, 1))
-        words = prompt(
-            "agree", language, question=turn.message, answer=turn.answer, others=others
-        )
+        words = prompt("agree", language, question=turn.message, answer=turn.answer, others=others)
         judged = await ask_for(
             Agreement, self._teacher, _chat(words), check=self._counted, sample=APART
         )

@@ -1,6 +1,6 @@
 """What is known of a picture, in words: all that a teacher that cannot see gets to know of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from llava_plus.data_gen.sources.item import Item, Thing
 
@@ -56,7 +56,7 @@ def _parts(item: Item) -> Iterator[str]:
     yield f"Of {', '.join(whole)} there is nothing else in it." if whole else ""
 
 
-def _listed(title: str, entries: Iterator[str] | map[str]) -> str:
+def _listed(title: str, entries: Iterable[str]) -> str:
     found = list(entries)
     lines = [f"- {entry}" for entry in found[:MOST]]
     if len(found) > MOST:

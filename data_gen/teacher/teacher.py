@@ -3,13 +3,13 @@
 import asyncio
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from llava_plus.agent.planners.chat_server import ChatServer
 from llava_plus.agent.planners.data_urls import DataUrls
 from llava_plus.agent.planners.spending import Spent, check_budget, cost_of
 from llava_plus.agent.waiting import wait
+from llava_plus.data_gen.sources import Item
 from llava_plus.data_gen.writing import SpentError, UnwrittenError
 from llava_plus.errors import SetupError
 from llava_plus.messages import ImagePart
@@ -30,17 +30,16 @@ class Teacher:
 
     Args:
         config: Which server, and what may be spent.
-        folder: Where the file of replies lies, if the configuration gives no absolute path.
 
     Raises:
         SetupError: The key is missing, or the file of replies cannot be used.
     """
 
-    def __init__(self, config: TeacherConfig, folder: str | Path = ".") -> None:
+    def __init__(self, config: TeacherConfig) -> None:
         self.config = config
         self.name = f"teacher:{config.name or config.model}"
         self.asked = self.found = 0  # requests that went out, and those that did not have to
-        self.replies = Replies(Path(folder).expanduser() / Path(config.cache).expanduser())
+        self.replies = Replies(config.cache)
         self._server = ChatServer(config)
         self._picture = DataUrls(longest_side=config.longest_side, format=config.picture_format)
         self._failures, self._problem = 0, ""  # in a row
@@ -80,6 +79,13 @@ class Teacher:
         if not self.config.sees:
             return []
         return [self._picture(part)]
+
+    def picture_of(self, item: Item) -> list[Chat]:
+        """Return the same for the picture of an item."""
+        if not self.config.sees:
+            return []
+        image = item.image()
+        return self.picture(ImagePart(pixels=image.rgb(), digest=image.digest))
 
     def _request(self, chat: Sequence[Chat]) -> dict[str, Any]:
         config = self.config

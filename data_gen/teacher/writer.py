@@ -1,5 +1,6 @@
 """The writer that lets a teacher write: what is asked, and a planner that asks it what to do."""
 
+import logging
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from .pool import listed, pool_of, signature
 from .reading import Talk, Wish, ask_for
 from .teacher import Chat, Teacher, TeacherError
 from .wording import MANNERS, prompt
+
+log = logging.getLogger(__name__)
 
 Kind = Literal["fly", "all tools", "conversation", "detail", "reasoning"]
 EVENLY: Mapping[str, float] = dict.fromkeys(get_args(Kind), 1.0)
@@ -46,7 +49,6 @@ class TeacherWriter:
 
     Args:
         teacher: ``openai:MODEL@ADDRESS``, or the YAML file about it (`TeacherConfig`).
-        folder: Where the file of replies lies.
         kinds: How often each kind comes, relative to the others: "fly" (the teacher calls what the
             request needs), "all tools" (all skills that look are called first), and LLaVA's three
             without skills, "conversation", "detail" and "reasoning".
@@ -65,14 +67,13 @@ class TeacherWriter:
         self,
         *,
         teacher: str,
-        folder: str | Path = ".",
         kinds: Mapping[str, float] = EVENLY,
         rounds: int = 2,
         seeds: str | None = None,
         follow_ups: float = 0.3,
         samples: int = 0,
     ) -> None:
-        self._teacher = Teacher(read_teacher(teacher), folder)
+        self._teacher = Teacher(read_teacher(teacher))
         self._kinds = _checked(kinds)
         self._rounds = rounds
         self._seeds = _lines(seeds)
@@ -89,7 +90,8 @@ class TeacherWriter:
         """Return conversations about an item; see `Writer`."""
         facts = facts_of(material.item, sees=self._teacher.config.sees)
         names, weights = list(self._kinds), list(self._kinds.values())
-        done = []
+        done: list[Conversation] = []
+        problem: TeacherError | None = None
         for number in range(material.count):
             rng = material.rng(self.name, number)
             (kind,) = rng.choices(names, weights)
@@ -97,7 +99,13 @@ class TeacherWriter:
             sample = material.index * material.count + number
             job = _Job(kind=kind, material=material, facts=facts, rng=rng, sample=sample)
             acts = kind in ("fly", "all tools")
-            done.append(await (self._acted(job) if acts else self._talked(job)))
+            try:
+                done.append(await (self._acted(job) if acts else self._talked(job)))
+            except TeacherError as error:
+                problem = error
+                log.warning("%s, conversation %d: %s", material.item.id, number + 1, error)
+        if problem is not None and not done:
+            raise problem
         return done
 
     def verifiers(self) -> Sequence[Verifier]:
