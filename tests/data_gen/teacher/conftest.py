@@ -1,5 +1,6 @@
 """A chat server that teaches by rules, on the loopback, and drawn scenes."""
 
+import asyncio
 import hashlib
 import json
 import re
@@ -10,8 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from llava_plus.agent import Agent
 from llava_plus.data_gen.sources import DrawnScenes
 from llava_plus.data_gen.teacher import Teacher, TeacherConfig
+from llava_plus.data_gen.truth import with_truths
+from llava_plus.data_gen.writing import Material
 from llava_plus.skills import default_registry
 
 ARGUMENTS = {
@@ -161,3 +165,32 @@ def looking():
     """Skills that are quick and need no other results."""
     names = ("image_info", "colors", "adjust", "rotate", "read_codes", "detect")
     return default_registry().subset(*names)
+
+
+@pytest.fixture
+def written(looking):
+    """Let a writer write about items, and play what it wrote with the real skills."""
+
+    def write(writer, items, skills=looking, count=1):
+        traces = []
+        for index, item in enumerate(items):
+            material = Material(index=index, seed=0, count=count, items=(item,), skills=skills)
+            for conversation in asyncio.run(writer.write(material)):
+                traces.append(played(conversation, skills))
+        return traces
+
+    return write
+
+
+def played(conversation, skills):
+    session = Agent(conversation.planner, skills, batch=True).session()
+    asks, truths = list(conversation.turns), []
+    while asks:
+        ask = asks.pop(0)
+        trace = session.run_sync(ask.text, [item.image() for item in ask.images])
+        if ask.truth is not None:
+            truths.append(ask.truth.model_copy(update={"turn": len(trace.turns)}))
+        if not asks and conversation.more is not None:
+            asks += [more] if (more := asyncio.run(conversation.more(trace))) else []
+    trace = trace.model_copy(update={"licence": "CC0-1.0", "tags": conversation.tags.to_json()})
+    return with_truths(trace, truths)

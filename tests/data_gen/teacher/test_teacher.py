@@ -1,5 +1,6 @@
 """Asking a teacher: paid for once, retried, paced, and stopped where nothing is left."""
 
+import json
 import multiprocessing
 
 import pytest
@@ -38,9 +39,9 @@ def test_a_budget_holds_for_all_runs_and_raising_it_goes_on(teacher, server):
     assert len(server.bodies) == 2
     assert teacher(budget_tokens=400).ask_sync(HELLO, sample=2) == "hi"
     prices = {"price_read": 1e4, "price_written": 0}
-    with pytest.raises(SpentError, match=r"budget_money, 1 USD, is used up: 1 USD in 4 requests"):
-        rich = teacher(budget_money=1, **prices)
-        rich.ask_sync(HELLO, sample=3)
+    rich = teacher(budget_money=1, **prices)
+    rich.ask_sync(HELLO, sample=3)
+    with pytest.raises(SpentError, match="budget_money, 1 USD, is used up: 1 USD in 4 requests"):
         rich.ask_sync(HELLO, sample=4)
 
 
@@ -49,9 +50,8 @@ def test_a_server_that_stumbles_is_asked_again(teacher, server):
         handler.send_response(200)
         handler.send_header("Content-Type", "text/event-stream")
         handler.end_headers()
-        handler.wfile.write(
-            b'data: {"choices": [{"index": 0, "delta": {"content": "half"}, "finish_reason": null}]}\n\n'
-        )
+        chunk = {"choices": [{"index": 0, "delta": {"content": "half"}, "finish_reason": None}]}
+        handler.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
 
     replies = [(503, "busy"), (429, "slowly"), cut, "whole"]
     server.rule = lambda body: replies.pop(0)
