@@ -34,6 +34,7 @@ class Form(StrEnum):
     LLAMA_FACTORY = "llama-factory"
     MS_SWIFT = "ms-swift"
     PARQUET = "parquet"
+    DPO = "dpo"
 
 
 Folder = Annotated[Path, typer.Argument(help="Folder with traces: *.jsonl or trace.json.")]
@@ -161,6 +162,7 @@ def export(
         Format,
         ParquetRows,
         PlusItems,
+        PreferencePairs,
         TraceLines,
         check_parquet,
         export_folder,
@@ -178,6 +180,8 @@ def export(
         case Form.PARQUET:
             check_parquet()
             make = partial(ParquetRows, name=name, yields=yields_of(folder))
+        case Form.DPO:
+            make = partial(PreferencePairs, skills=registry)
         case _:
             style: Any = form.value
             make = partial(ChatLines, skills=registry, style=style)

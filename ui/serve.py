@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -23,6 +23,9 @@ from llava_plus.errors import SetupError
 from .examples import FOLDER
 from .late import LatePlanner
 from .lobby import Lobby, release_regularly
+
+if TYPE_CHECKING:
+    from llava_plus.data_gen.feedback import Collection
 
 ASSETS = Path(__file__).parent / "assets"
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -112,6 +115,7 @@ def serve(
     token: str | None = None,
     store: SessionStore | None = None,
     planners: Mapping[str, LatePlanner] | None = None,
+    collection: "Collection | None" = None,
 ) -> Server:
     """Open the page.
 
@@ -123,6 +127,7 @@ def serve(
         store: The kept sessions: all of them are the visitor's where only this machine can reach
             the page; else each visitor has their own. Left out, nothing is kept.
         planners: What visitors may choose to plan with, by name.
+        collection: Where chats go that visitors give for training, if they are asked.
     """
     folder = Path(tempfile.mkdtemp(prefix="llava-plus-"))
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
@@ -135,7 +140,13 @@ def serve(
         token = token or secrets.token_urlsafe(16)
     gate = Middleware(TokenGate, token=token) if token else Middleware(HostGate)
     lobby, over = (
-        Lobby(make_agent, store, shared=needs_token(host), planners=planners),
+        Lobby(
+            make_agent,
+            store,
+            shared=needs_token(host),
+            planners=planners,
+            collection=collection,
+        ),
         threading.Event(),
     )
     blocks = build_app(lobby)
