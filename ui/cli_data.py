@@ -1,5 +1,6 @@
 """Traces as training data: ``llava-plus data verify | stats | export | import | decontaminate``."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -222,6 +223,31 @@ def import_(
     words = f"{done.calls} calls: {done.same} gave the recorded result, {done.failed} failed"
     say(Console(), words)
     complain(done.refused, done.problems)
+
+
+@data_app.command()
+def show(
+    folder: Folder,
+    port: Annotated[int | None, typer.Option(help="A free one from 7860 on if left out.")] = None,
+    browser: Annotated[bool, typer.Option(help="Open a browser, too.")] = True,
+    pictures: Pictures = None,
+) -> None:
+    """Browse traces, kept and dropped, on a page."""
+    from llava_plus.data_gen.browsing import TraceIndex
+
+    index = TraceIndex(folder, pictures=pictures or [])
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
+    from .showing import show_traces
+
+    server = show_traces(index, port=port)
+    say(Console(), f"The traces of {folder} are shown at {server.address}")
+    say(Console(), "Ctrl-C ends it.", "dim")
+    if browser:
+        typer.launch(server.address)
+    try:
+        server.wait()
+    finally:
+        index.close()
 
 
 def _skills(files: list[Path] | None) -> SkillRegistry:

@@ -6,7 +6,7 @@ import secrets
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -132,8 +132,6 @@ def serve(
     folder = Path(tempfile.mkdtemp(prefix="llava-plus-"))
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
-    import gradio as gr
-
     from .app import build_app
 
     if needs_token(host):
@@ -150,12 +148,32 @@ def serve(
         threading.Event(),
     )
     blocks = build_app(lobby)
+    address = launch(blocks, gate, host=host, port=port, allowed=[FOLDER])
+    address += f"?token={token}" if token else ""
+    release_regularly(lobby, over)
+    return Server(address=address, blocks=blocks, folder=folder, over=over)
+
+
+def launch(
+    blocks: Any, gate: Middleware, *, host: str, port: int | None, allowed: Sequence[Path] = ()
+) -> str:
+    """Begin to serve a page and return its address.
+
+    Args:
+        blocks: The page, of gradio.
+        gate: Says who may come in.
+        host: Where to listen.
+        port: A free one from 7860 on if left out.
+        allowed: Folders of which files may be shown beside those that the page made.
+    """
+    import gradio as gr
+
     try:
         _, address, _ = blocks.launch(
             server_name=host,
             server_port=port,
             app_kwargs={"middleware": [gate], "docs_url": None, "redoc_url": None},
-            allowed_paths=[str(FOLDER)],
+            allowed_paths=list(map(str, allowed)),
             max_file_size=UPLOAD_LIMIT,
             theme=gr.themes.Default(primary_hue="teal", font=["system-ui", "sans-serif"]),
             css_paths=ASSETS / "page.css",
@@ -173,9 +191,7 @@ def serve(
         raise SetupError(
             f"Cannot listen on {place}: taken or not allowed. Choose another with --port or --host."
         ) from error
-    address += f"?token={token}" if token else ""
-    release_regularly(lobby, over)
-    return Server(address=address, blocks=blocks, folder=folder, over=over)
+    return str(address)
 
 
 def needs_token(host: str) -> bool:
