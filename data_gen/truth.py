@@ -1,14 +1,18 @@
 """What a source knows of the right answer: the plain form in which a trace carries it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from llava_plus.agent import Trace
-from llava_plus.errors import SetupError, SkillError
-from llava_plus.skills import Boxes, Image, SkillRegistry
+from llava_plus.errors import SetupError
+from llava_plus.skills import Boxes, Image, SkillRegistry, SkillSpec
+from llava_plus.skills.nouns import singular
+from llava_plus.skills.spec import Routed
+
+from .nouns import COMMON
 
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in 0..1
 
@@ -64,21 +68,32 @@ def with_truths(trace: Trace, truths: Sequence[Truth]) -> Trace:
 
 
 def knowing(skills: SkillRegistry, truths: Sequence[Truth]) -> SkillRegistry:
-    """Return the skills with a `detect` that also finds what the source has boxes for."""
+    """Return the skills with a `detect` that also finds what the source has boxes for.
+
+    Faces, text and codes are found as ever. A `detect` with models behind it stays as it is.
+    """
     boxes = {label: found for truth in truths for label, found in truth.boxes.items()}
     if not boxes or "detect" not in skills:
         return skills
     spec = skills["detect"]
-    offline: Callable[..., Any] = spec.function
-
-    def detect(image: Image, label: str) -> Boxes:
-        try:
-            found: Boxes = offline(image=image, label=label)
-        except SkillError:
-            if label not in boxes:
-                raise
-            return Boxes(boxes[label], labels=(label,) * len(boxes[label]), query=label)
-        return found
-
+    if isinstance(spec.function, Routed):
+        return skills
     others = [each for each in skills if each.name != spec.name]
-    return SkillRegistry([*others, replace(spec, function=detect, backend="ground-truth")])
+    return SkillRegistry([*others, replace(spec, function=_Informed(spec, boxes))])
+
+
+class _Informed(Routed):
+    """`detect` that has been told where some things are."""
+
+    def __init__(self, spec: SkillSpec, boxes: Mapping[str, tuple[Box, ...]]) -> None:
+        def told(image: Image, label: str) -> Boxes:
+            return Boxes(boxes[label], labels=(label,) * len(boxes[label]), query=label)
+
+        self._boxes = boxes
+        self.options = (spec, replace(spec, function=told, backend="ground-truth"))
+
+    def choose(self, args: Mapping[str, Any]) -> SkillSpec:
+        """Return the skill that is told of a label where nothing here could find it."""
+        label = str(args.get("label", ""))
+        known = label in self._boxes and singular(label.lower()) not in COMMON
+        return self.options[known]

@@ -1,6 +1,7 @@
 """Whether the same calls give the same results a second time."""
 
 import random
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -37,6 +38,7 @@ class Replay:
         results: Results of slow skills that earlier runs have kept.
         share: How many of the steps bypass those, drawn by the trace's id, 0..1.
         seed: Draws them.
+        run: Runs to the end what is awaited; a loop of its own each time if left out.
     """
 
     name = "replay"
@@ -48,7 +50,9 @@ class Replay:
         results: ResultCache | None = None,
         share: float = 0.02,
         seed: int = 0,
+        run: Callable[[Coroutine[Any, Any, Verdict]], Verdict] = wait,
     ) -> None:
+        self._run = run
         self.skills = SkillRegistry(
             replace(spec, time_limit=spec.time_limit * PATIENCE) for spec in skills
         )
@@ -59,7 +63,7 @@ class Replay:
 
     def check(self, trace: Trace) -> Verdict:
         """Run the steps until one differs."""
-        return wait(self._check(trace))
+        return self._run(self._check(trace))
 
     async def _check(self, trace: Trace) -> Verdict:
         skills = knowing(self.skills, truths_of(trace))
