@@ -158,9 +158,8 @@ class TraceIndex:
         except OSError as error:
             raise SetupError(f"Cannot read {path}: {error.strerror}. Start this again.") from error
         where = f"{path.relative_to(self.path)}:{line}"
-        if verdict == UNREADABLE and path.suffix == ".txt":
-            facts: Any = json.loads(raw)
-            return Problem(where=str(facts["where"]), why=str(facts["why"]), line=facts["line"])
+        if verdict == UNREADABLE and (noted := _noted(raw)) is not None:
+            return noted
         return read_line(raw, where, stores_beside(path, self._pictures))
 
     def _open(self) -> sqlite3.Connection:
@@ -194,6 +193,16 @@ class TraceIndex:
         index.execute("COMMIT")
 
 
+def _noted(raw: bytes) -> Problem | None:
+    """Return the problem that a run or a verifier wrote down, if the line is one."""
+    try:
+        facts: Any = json.loads(raw)
+        line = str(facts.get("line", ""))
+        return Problem(where=str(facts["where"]), why=str(facts["why"]), line=line)
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return None
+
+
 def _files(root: Path) -> Iterator[Path]:
     """Yield the files of traces, and of what a sieve could not read."""
     if not root.is_dir():
@@ -211,7 +220,7 @@ def _facts(raw: bytes, gone: bool, unread: bool) -> dict[str, Any]:
     """Return what the list shows of a line and what it is found by, in the table's order."""
     try:
         fields: Any = json.loads(raw)
-        if unread:
+        if unread or ("why" in fields and "turns" not in fields):  # of a verifier, of a run
             return _unreadable(str(fields["why"]), str(fields["where"]))
         return _of_trace(fields, gone)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -6,6 +6,7 @@ from typing import Any
 
 from llava_plus.agent import Decision, PlannerError, PlanView
 from llava_plus.agent.dialects import json as json_dialect
+from llava_plus.data_gen.writing import SpentError
 from llava_plus.messages import ImagePart, Message, TextPart
 from llava_plus.skills import Call, SkillRegistry, SkillSpec
 
@@ -30,6 +31,8 @@ class TeacherPlanner:
         first: Calls of the first step of each turn, whatever is asked (*All Tools*); the teacher
             answers then. None where it chooses itself (*Fly*).
         sample: Which of several ways to go on, from 0.
+
+    A session only tells its trace what a planner raised, so ``problem`` keeps it for the writer.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class TeacherPlanner:
         self._facts = facts
         self._first = tuple(first)
         self._sample = sample
+        self.problem: TeacherError | SpentError | None = None
 
     async def plan(self, view: PlanView) -> AsyncIterator[str | Decision]:
         """Yield the next decision; raise `TeacherError` where the teacher gives none of use."""
@@ -48,7 +52,11 @@ class TeacherPlanner:
             calls = tuple(call.model_copy(update={"id": next(ids)}) for call in self._first)
             yield Decision(thought=ALL[self._teacher.config.language], calls=calls)
             return
-        yield await self._decided(view)
+        try:
+            yield await self._decided(view)
+        except (TeacherError, SpentError) as error:
+            self.problem = error
+            raise
 
     async def _decided(self, view: PlanView) -> Decision:
         chat, tries, why = self._chat(view), self._teacher.config.tries, ""

@@ -60,16 +60,25 @@ class Replies:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).expanduser()
-        self._local = threading.local()
+        self._lock = threading.Lock()
         with self._understood():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._open().executescript(TABLES)
+            self._file = sqlite3.connect(
+                self.path, timeout=BUSY, isolation_level=None, check_same_thread=False
+            )
+            self._file.execute("PRAGMA journal_mode = WAL")
+            self._file.execute("PRAGMA synchronous = NORMAL")
+            self._file.executescript(TABLES)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
 
     def find(self, key: str) -> Kept | None:
         """Return what was said to a request before."""
-        with self._understood():
+        with self._understood(), self._lock:
             query = "SELECT text, finish, refused FROM replies WHERE key = ?"
-            row = self._open().execute(query, (key,)).fetchone()
+            row = self._file.execute(query, (key,)).fetchone()
         return None if row is None else Kept(text=row[0], finish=row[1], refused=bool(row[2]))
 
     def keep(self, key: str, reply: Kept, cost: Spent) -> None:
@@ -82,9 +91,9 @@ class Replies:
 
     def spent(self) -> Spent:
         """Return what all replies have cost."""
-        with self._understood():
+        with self._understood(), self._lock:
             query = "SELECT requests, read, cached, written, money FROM spent"
-            requests, read, cached, written, money = self._open().execute(query).fetchone()
+            requests, read, cached, written, money = self._file.execute(query).fetchone()
         return Spent(requests=requests, read=read, cached=cached, written=written, money=money)
 
     def reserve(self, per_minute: float) -> float:
@@ -97,26 +106,16 @@ class Replies:
             file.execute("UPDATE pace SET next = ?", (place + 60 / per_minute,))
         return place - now
 
-    def _open(self) -> sqlite3.Connection:
-        """Return the connection of this thread."""
-        if (file := getattr(self._local, "file", None)) is None:
-            file = sqlite3.connect(self.path, timeout=BUSY, isolation_level=None)
-            self._local.file = file
-            file.execute("PRAGMA journal_mode = WAL")
-            file.execute("PRAGMA synchronous = NORMAL")
-        connection: sqlite3.Connection = file
-        return connection
-
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        file = self._open()
-        file.execute("BEGIN IMMEDIATE")
-        try:
-            yield file
-        except BaseException:
-            file.execute("ROLLBACK")
-            raise
-        file.execute("COMMIT")
+        with self._lock:  # one connection for all threads
+            self._file.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._file
+            except BaseException:
+                self._file.execute("ROLLBACK")
+                raise
+            self._file.execute("COMMIT")
 
     @contextmanager
     def _understood(self) -> Iterator[None]:

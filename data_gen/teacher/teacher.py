@@ -50,6 +50,10 @@ class Teacher:
         """Tokens and money, of all runs that used this file of replies."""
         return self.replies.spent()
 
+    def close(self) -> None:
+        """Let go of the file of replies; nothing is asked any more."""
+        self.replies.close()
+
     def ask_sync(self, chat: Sequence[Chat], *, sample: int = 0) -> str:
         """Ask and wait, wherever this is called from; see `ask`."""
         return wait(self.ask(chat, sample=sample))

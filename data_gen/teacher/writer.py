@@ -113,7 +113,8 @@ class TeacherWriter:
         return [SelfConsistent(self._teacher, samples=self._samples)] if self._samples else []
 
     def close(self) -> None:
-        """Let go of nothing: no connection stays open between two requests."""
+        """Let go of the file of replies."""
+        self._teacher.close()
 
     async def _talked(self, job: _Job) -> Conversation:
         """Write a conversation without skills; it has thoughts, and no actions."""
@@ -148,6 +149,8 @@ class TeacherWriter:
         manner = job.rng.choice(MANNERS[self._teacher.config.language])
 
         async def more(trace: Trace) -> Ask | None:
+            if planner.problem is not None:
+                raise planner.problem  # the conversation is lost; of a budget, the run ends
             if not goes_on or len(trace.turns) > 1 or trace.turns[-1].reason != "answered":
                 return None
             return await self._followed(trace, job, manner)
