@@ -22,7 +22,8 @@ from .serve import HostGate, Server, launch
 
 SIZE = 20  # rows of a page
 ANY = "any"
-COLUMNS = ["#", "request", "skills", "verdict", "reason"]
+COLUMNS = ["request", "skills", "verdict"]
+SHORT = 90  # characters of a reason in the list; beside it stands all of it
 QUIET: Any = {"api_visibility": "private", "show_progress": "hidden"}
 
 
@@ -37,7 +38,7 @@ class Browser:
     def __init__(self, index: TraceIndex, folder: Path) -> None:
         self.index = index
         self._files = Pictures(folder)
-        with gr.Blocks(title="LLaVA-Plus: traces") as self.blocks:
+        with gr.Blocks(title="LLaVA-Plus: traces", fill_width=True) as self.blocks:
             self.page = gr.State(0)
             self.shown = gr.State([])  # numbers of the rows
             self._build()
@@ -57,7 +58,8 @@ class Browser:
                     headers=COLUMNS,
                     interactive=False,
                     wrap=True,
-                    column_widths=["8%", "38%", "18%", "12%", "24%"],
+                    column_widths=["46%", "20%", "34%"],
+                    max_height=700,
                     elem_id="list",
                     buttons=[],
                 )
@@ -181,8 +183,10 @@ def _wanted(text: str, skill: str, verdict: str, verifier: str) -> Wanted:
     )
 
 
-def _line(row: Row) -> list[str | int]:
-    return [row.number, row.request or row.id, row.skills, row.verdict, row.reason]
+def _line(row: Row) -> list[str]:
+    why = row.reason if len(row.reason) <= SHORT else f"{row.reason[:SHORT]}…"
+    verdict = f"{row.verdict}, {why}" if why else row.verdict
+    return [row.request or row.id, row.skills, verdict]
 
 
 def _facts(found: Trace | Problem) -> str:
