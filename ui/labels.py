@@ -128,7 +128,7 @@ CHINESE: Labels = {
     "give_info": (
         "每个对话默认关闭。开启后,整个对话及其图片和您的评价由本页面的运营者保存;关闭后将从那里删除。"
     ),
-    "give_noted": "已记录:第 {turn} 个请求 {sign}。",
+    "give_noted": "已记录:{sign}(第 {turn} 个请求)。",
     "give_save": "保存更正",
     "give_up": "到此结束",
     "help": "手动调用写成 /技能名 加参数,例如 /blur img_1 strength=0.9。技能:",

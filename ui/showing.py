@@ -70,7 +70,12 @@ class Browser:
             with gr.Column(scale=2, min_width=360):
                 self.facts = gr.Markdown("Choose a trace in the list.", elem_id="facts")
                 self.chat = gr.Chatbot(
-                    height="70vh", latex_delimiters=[], buttons=[], label="trace", elem_id="trace"
+                    height="70vh",
+                    latex_delimiters=[],
+                    buttons=[],
+                    autoscroll=False,
+                    label="trace",
+                    elem_id="trace",
                 )
         self.timer = gr.Timer(2.0)
 
@@ -197,12 +202,16 @@ def _facts(found: Trace | Problem) -> str:
     facts = {"planner": found.planner, "licence": found.licence or "not named", **found.tags}
     told = " · ".join(f"{plain(name)}: {plain(value)}" for name, value in facts.items())
     lines = [f"**{plain(found.id)}**", told]
+    passed = []
     for name, said in found.verdicts.items():
-        if isinstance(said, dict) and "ok" in said:
-            why = f": {said['reason']}" if said.get("reason") else ""
-            lines.append(f"{'✓' if said['ok'] else '✗'} {plain(name)}{plain(why)}")
-        else:
+        if not isinstance(said, dict) or "ok" not in said:
             lines.append(f"{plain(name)}: {plain(str(said)[:500])}")
+        elif said["ok"]:
+            passed.append(plain(name))
+        else:
+            lines.append(f"✗ {plain(name)}: {plain(str(said.get('reason', '')))}")
+    if passed:
+        lines.append(f"✓ {', '.join(passed)}")
     if found.truth:
         lines.append(f"truth: {plain(str(list(found.truth))[:1000])}")
     return "\n\n".join(lines)

@@ -60,7 +60,7 @@ def test_a_trace_is_shown_with_its_pictures_and_verdicts(browser):
     contents = [part for message in updates[browser.chat] for part in message["content"]]
     pictures = [part["alt_text"] for part in contents if isinstance(part, dict)]
     assert pictures == ["img_1", "img_2: rotate"]
-    assert "✓ grounded" in updates[browser.facts].replace("&#95;", "_")
+    assert "✓ schema, licence" in updates[browser.facts]
     assert "<b>" not in str([part for part in contents if isinstance(part, str)])
     shown = browser.first("", ANY, "dropped", ANY)[browser.shown]
     assert "✗ grounded" in browser.choose(shown, Chosen(0))[browser.facts]
