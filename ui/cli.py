@@ -81,6 +81,10 @@ def ui(
     ] = None,
     keep_days: Annotated[float, typer.Option(min=1, help="Chats older than this go.")] = KEEP_DAYS,
     keep_mb: Annotated[int, typer.Option(min=1, help="All chats' room; the oldest go.")] = KEEP_MB,
+    collect: Annotated[
+        Path | None,
+        typer.Option(help="Folder for chats and thumbs that visitors agree to give for training."),
+    ] = None,
 ) -> None:
     """Open the chat page."""
     from .late import LatePlanner
@@ -104,6 +108,7 @@ def ui(
         token=token,
         store=store,
         planners=planners,
+        collection=None if collect is None else _collection(collect),
     )
     say(Console(), f"LLaVA-Plus is at {server.address}")
     if store is None:
@@ -113,6 +118,8 @@ def ui(
         room = f"for {keep_days:g} days and up to {keep_mb} MB"
         say(Console(), f"Chats are kept in {home}, {room}; --no-keep keeps none.", "dim")
         prune_hourly(store, Retention(days=keep_days, bytes=keep_mb * 1_000_000))
+    if collect is not None:
+        say(Console(), f"Chats that visitors agree to give for training go to {collect}.", "dim")
     if results is not None:
         kept = f"up to {results.cap // 1_000_000} MB of what slow skills returned stay"
         say(Console(), f"So that nothing is computed twice, {kept} in {results.root}.", "dim")
@@ -253,6 +260,12 @@ def main(
     except SetupError as error:
         say(Console(stderr=True), str(error), "red")
         sys.exit(FAILED)
+
+
+def _collection(folder: Path) -> Any:
+    from llava_plus.data_gen.feedback import Collection
+
+    return Collection(folder)
 
 
 def _loader(ctx: typer.Context) -> Callable[..., Planner]:
