@@ -1,0 +1,371 @@
+"""The ways in which the systems of the lineage write conversations for training.
+
+What is learned follows each system's own training code, with what is odd about it; docs/training.md
+says where. A picture stands where it stood in the message, unless its template puts it first.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from llava_plus.messages import Conversation, Message, TextPart
+
+from .template import Segment, Template, runs
+
+Segments = Iterator[Segment]
+_LONE_NEWLINE = re.compile(r"(?<!\s)\n(?!\s)")
+
+
+def _nothing(conversation: Conversation) -> Sequence[Segment]:
+    return ()
+
+
+def _begin(conversation: Conversation) -> Sequence[Segment]:
+    return (Segment(token="<s>"),)
+
+
+def _learned(message: Message) -> bool:
+    return message.supervised and message.role == "assistant"
+
+
+def _after_answer(conversation: Conversation, index: int) -> bool:
+    return index > 0 and conversation[index - 1].role == "assistant"
+
+
+def _pictures(message: Message, before: str = "", after: str = "") -> Segments:
+    """A message's pictures, each between words of its own."""
+    for image in message.images:
+        if before:
+            yield Segment(text=before)
+        yield Segment(image=image)
+        if after:
+            yield Segment(text=after)
+
+
+def _words(message: Message) -> Segments:
+    """A message's words and pictures in order, a line break after each picture."""
+    words = ""
+    for run in runs(message):
+        if isinstance(run, str):
+            words += run
+            continue
+        if words:
+            yield Segment(text=words)
+        yield Segment(image=run)
+        words = "\n"
+    if words:
+        yield Segment(text=words)
+
+
+def _write_plain(conversation: Conversation, index: int) -> Segments:
+    """A picture and its caption; nobody's question is written (LLaVA's first stage)."""
+    message = conversation[index]
+    if message.role == "assistant":
+        yield Segment(text=f"{message.text}\n", supervised=message.supervised)
+    elif message.images:
+        yield from _pictures(message)
+
+
+def _write_vicuna_v0(conversation: Conversation, index: int) -> Segments:
+    """The first LLaVA's: a speaker's sign is learned, and the one that ends an answer."""
+    message = conversation[index]
+    if message.role == "system":
+        return
+    answered = _after_answer(conversation, index)  # which has written the sign already
+    if message.role == "assistant":
+        yield Segment(text="" if answered else "### Assistant:", supervised=True)
+        yield Segment(text=f" {message.text}\n###", supervised=message.supervised)
+        return
+    if not answered:
+        yield Segment(text="###", supervised=True)
+    yield Segment(text=" Human: ")
+    yield from _words(message)
+    yield Segment(text="\n")
+
+
+_HUMAN = (
+    "A chat between a curious human and an artificial intelligence assistant. "
+    "The assistant gives helpful, detailed, and polite answers to the human's questions."
+)
+
+
+def _open_vicuna_v0(conversation: Conversation) -> Sequence[Segment]:
+    first = conversation[0] if conversation else None
+    system = first.text if first is not None and first.role == "system" else ""
+    return Segment(token="<s>"), Segment(text=f"{system or _HUMAN}\n\n")
+
+
+def _write_flamingo(conversation: Conversation, index: int) -> Segments:
+    """A picture, its text and the end of the chunk, which is learned too."""
+    message = conversation[index]
+    if message.role == "assistant":
+        yield Segment(text=message.text, supervised=message.supervised)
+        yield Segment(token="<|endofchunk|>", supervised=message.supervised)
+        return
+    yield from _pictures(message)
+    if message.text:
+        yield Segment(text=message.text)
+
+
+def _write_caption(conversation: Conversation, index: int) -> Segments:
+    """Pictures, the decoder's beginning, words; an answer ends with a line break (BLIP-2)."""
+    message = conversation[index]
+    if message.role == "assistant":
+        space = " " if _asked(conversation, index) else ""
+        yield Segment(text=f"{space}{message.text}\n", supervised=message.supervised)
+        return
+    yield from _pictures(message)
+    if message.role != "system":
+        yield Segment(token="</s>")
+    if message.text:
+        yield Segment(text=message.text)
+
+
+def _asked(conversation: Conversation, index: int) -> bool:
+    return index > 0 and bool(conversation[index - 1].text)
+
+
+def _write_minigpt4(conversation: Conversation, index: int) -> Segments:
+    message = conversation[index]
+    if message.role == "assistant":
+        yield Segment(text="###Assistant: ")
+        yield Segment(text=f"{message.text}###", supervised=message.supervised)
+    elif message.role != "system":
+        yield Segment(text="Human: " if _after_answer(conversation, index) else "###Human: ")
+        yield from _pictures(message, "<Img>", "</Img> ")
+        yield Segment(text=f"{message.text} ")
+    elif message.text:
+        yield Segment(text=message.text)
+
+
+def _write_minigpt_v2(conversation: Conversation, index: int) -> Segments:
+    """Each turn of a person begins anew."""
+    message = conversation[index]
+    if message.role == "assistant":
+        yield Segment(text=f" {message.text}", supervised=message.supervised)
+        yield Segment(token="</s>", supervised=message.supervised)
+    elif message.role != "system":
+        yield Segment(token="<s>")
+        yield Segment(text="[INST] ")
+        yield from _pictures(message, "<Img>", "</Img> ")
+        yield Segment(text=f"{message.text} [/INST]")
+
+
+def _write_cogvlm(conversation: Conversation, index: int) -> Segments:
+    message = conversation[index]
+    if message.role == "assistant":
+        yield Segment(text=message.text, supervised=message.supervised)
+        yield Segment(token="</s>", supervised=message.supervised)
+    elif message.role != "system":
+        yield from _pictures(message)
+        yield Segment(text=f" [INST] {message.text} [/INST] ")
+
+
+def _write_qa(conversation: Conversation, index: int) -> Segments:
+    """A multimodal sentence and its text (PaLM-E): pictures stay where they are."""
+    message = conversation[index]
+    if message.role == "assistant":
+        yield Segment(text="\nA:")
+        yield Segment(text=f" {message.text}", supervised=message.supervised)
+        yield Segment(token="</s>", supervised=message.supervised)
+        return
+    if message.role == "system":
+        return
+    yield Segment(text="Q: ")
+    for run in runs(message):
+        yield Segment(text=run) if isinstance(run, str) else Segment(image=run)
+
+
+def _write_glm(conversation: Conversation, index: int) -> Segments:
+    message = conversation[index]
+    if message.role == "assistant":
+        yield Segment(text="\n答：")
+        yield Segment(text=message.text, supervised=message.supervised)
+        yield Segment(token="<eop>", supervised=message.supervised)
+        return
+    if message.role != "system":
+        yield from _pictures(message, "<img>", "</img>")
+        yield Segment(text=f"问：{message.text}")
+
+
+def _chat_ml(*, signs_learned: bool, lines_learned: bool, named: bool) -> Callable[..., Segments]:
+    """ChatML with what systems learn of it besides answers.
+
+    Args:
+        signs_learned: The signs and the line break that end a turn, whoever's it is (Qwen-VL).
+        lines_learned: And each line break that is a token, also within a person's words (as
+            LLaVA-OneVision's training code had it).
+        named: Whether pictures are numbered and stand between signs of their own (Qwen-VL).
+    """
+
+    def write(conversation: Conversation, index: int) -> Segments:
+        message = conversation[index]
+        if message.role == "system" and not message.text:
+            return
+        learned = _learned(message)
+        signs = learned or signs_learned
+        role = "user" if message.role == "observation" else message.role
+        yield Segment(token="<|im_start|>", supervised=signs)
+        yield Segment(text=role)
+        yield Segment(text="\n", supervised=lines_learned)
+        number = sum(len(one.images) for one in conversation[:index])
+        for segment in _words(message):
+            if segment.image is None:
+                yield from _by_line(segment.text, learned, lines_learned, named)
+                continue
+            number += 1
+            if named:
+                yield Segment(text=f"Picture {number}: ")
+                yield Segment(token="<img>")
+            yield segment
+            if named:
+                yield Segment(token="</img>")
+        yield Segment(token="<|im_end|>", supervised=signs)
+        yield Segment(text="\n", supervised=signs)
+
+    return write
+
+
+def _by_line(text: str, learned: bool, lines_learned: bool, named: bool) -> Segments:
+    if learned or not lines_learned:
+        yield Segment(text=text, supervised=learned)
+        return
+    for number, line in enumerate(_LONE_NEWLINE.split(text)):
+        if number:
+            yield Segment(text="\n", supervised=True)
+        if line:
+            yield Segment(text=line)
+
+
+def _open_chat_ml(write: Callable[..., Segments]) -> Callable[[Conversation], Sequence[Segment]]:
+    """A system turn in front of conversations that bring none."""
+    default = Message(role="system", parts=(TextPart(text="You are a helpful assistant."),))
+
+    def opening(conversation: Conversation) -> Sequence[Segment]:
+        first = conversation[0] if conversation else None
+        if first is not None and first.role == "system" and first.text:
+            return ()
+        return tuple(write([default], 0))
+
+    return opening
+
+
+def _write_llama_3(conversation: Conversation, index: int) -> Segments:
+    message = conversation[index]
+    if message.role == "system" and not message.text:
+        return
+    learned = _learned(message)
+    role = "user" if message.role == "observation" else message.role
+    yield Segment(token="<|start_header_id|>")
+    yield Segment(text=role)
+    yield Segment(token="<|end_header_id|>")
+    yield Segment(text="\n\n")
+    for segment in _words(message):
+        yield segment if segment.image else Segment(text=segment.text, supervised=learned)
+    yield Segment(token="<|eot_id|>", supervised=learned)
+
+
+def _template(
+    name: str,
+    write: Callable[[Conversation, int], Segments],
+    *,
+    specials: str,
+    end: str,
+    image: str = "<image>",
+    opening: Callable[[Conversation], Sequence[Segment]] = _nothing,
+    prompt: Sequence[Segment] = (),
+) -> Template:
+    return Template(
+        name=name,
+        specials=tuple(specials.split()),
+        image_token=image,
+        end_token=end,
+        write=write,
+        opening=opening,
+        prompt=prompt,
+    )
+
+
+def _prompt_chat_ml(write: Callable[..., Segments]) -> Sequence[Segment]:
+    """What it writes in front of an assistant's words."""
+    written = list(write([Message(role="assistant", parts=(), supervised=True)], 0))
+    return tuple(written[:3])
+
+
+_ONEVISION = _chat_ml(signs_learned=True, lines_learned=True, named=False)
+_QWEN_VL = _chat_ml(signs_learned=True, lines_learned=False, named=True)
+_LLAMA = "<unk> <s> </s> <image>"
+
+SYSTEM_TEMPLATES = (
+    _template("plain", _write_plain, specials=_LLAMA, end="</s>", opening=_begin),
+    _template(
+        "vicuna_v0",
+        _write_vicuna_v0,
+        specials=_LLAMA,
+        end="</s>",
+        opening=_open_vicuna_v0,
+        prompt=(Segment(text="### Assistant:", supervised=True),),
+    ),
+    _template(
+        "flamingo",
+        _write_flamingo,
+        specials="<s> </s> <image> <|endofchunk|>",
+        end="<|endofchunk|>",
+        opening=_begin,
+    ),
+    _template("caption", _write_caption, specials="</s> <image>", end="</s>"),
+    _template(
+        "minigpt4",
+        _write_minigpt4,
+        specials=_LLAMA,
+        end="</s>",
+        opening=_begin,
+        prompt=(Segment(text="###Assistant: "),),
+    ),
+    _template("minigpt_v2", _write_minigpt_v2, specials=_LLAMA, end="</s>"),
+    _template("cogvlm", _write_cogvlm, specials=_LLAMA, end="</s>", opening=_begin),
+    _template(
+        "palm_e",
+        _write_qa,
+        specials=_LLAMA,
+        end="</s>",
+        opening=_begin,
+        prompt=(Segment(text="\nA:"),),
+    ),
+    _template(
+        "visualglm",
+        _write_glm,
+        specials="<eop> <image>",
+        end="<eop>",
+        prompt=(Segment(text="\n答："),),
+    ),
+    _template(
+        "qwen_1_5",
+        _ONEVISION,
+        specials="<|im_start|> <|im_end|> <image>",
+        end="<|im_end|>",
+        opening=_open_chat_ml(_ONEVISION),
+        prompt=_prompt_chat_ml(_ONEVISION),
+    ),
+    _template(
+        "qwen_vl",
+        _QWEN_VL,
+        specials="<|im_start|> <|im_end|> <img> </img> <imgpad>",
+        end="<|im_end|>",
+        image="<imgpad>",
+        opening=_open_chat_ml(_QWEN_VL),
+        prompt=_prompt_chat_ml(_QWEN_VL),
+    ),
+    _template(
+        "llama_3",
+        _write_llama_3,
+        specials="<|begin_of_text|> <|start_header_id|> <|end_header_id|> <|eot_id|> <image>",
+        end="<|eot_id|>",
+        opening=lambda conversation: (Segment(token="<|begin_of_text|>"),),
+        prompt=(
+            Segment(token="<|start_header_id|>"),
+            Segment(text="assistant"),
+            Segment(token="<|end_header_id|>"),
+            Segment(text="\n\n"),
+        ),
+    ),
+)
