@@ -1,6 +1,6 @@
 """Measure what the loop, the runtime, the planner and the page cost, side by side in one run.
 
-make bench            # or: python -m llava_plus.evals.bench [loop] [remote] [page] [nano]
+make bench            # or: python -m llava_plus.evals.bench [loop] [remote] [page] [nano] [train]
 
 docs/benchmarks.md says what each figure is. All takes about three minutes on two cores that do
 nothing else; on a busy machine only ratios mean something.
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from llava_plus.errors import SetupError
 
-from . import bench_loop, bench_nano, bench_page, bench_peers, bench_remote
+from . import bench_loop, bench_nano, bench_page, bench_peers, bench_remote, bench_train
 from .bench_loop import CALLS, EPISODES
 from .spread import Spread, Took, side_by_side
 
@@ -81,7 +81,14 @@ def nano() -> Iterator[str]:
         yield f"  step {number}: {_told(kept)} | {_told(again)} | {ratio:.2f}"
 
 
-PARTS = {"loop": loop, "batch": batch, "remote": remote, "page": page, "nano": nano}
+PARTS = {
+    "loop": loop,
+    "batch": batch,
+    "remote": remote,
+    "page": page,
+    "nano": nano,
+    "train": bench_train.lines,
+}
 
 
 def main(names: Sequence[str] = ()) -> None:

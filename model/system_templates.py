@@ -178,13 +178,13 @@ def _write_qa(conversation: Conversation, index: int) -> Segments:
 def _write_glm(conversation: Conversation, index: int) -> Segments:
     message = conversation[index]
     if message.role == "assistant":
-        yield Segment(text="\n答：")
+        yield Segment(text="\n答：")  # noqa: RUF001
         yield Segment(text=message.text, supervised=message.supervised)
         yield Segment(token="<eop>", supervised=message.supervised)
         return
     if message.role != "system":
         yield from _pictures(message, "<img>", "</img>")
-        yield Segment(text=f"问：{message.text}")
+        yield Segment(text=f"问：{message.text}")  # noqa: RUF001
 
 
 def _chat_ml(*, signs_learned: bool, lines_learned: bool, named: bool) -> Callable[..., Segments]:
@@ -336,7 +336,7 @@ SYSTEM_TEMPLATES = (
         _write_glm,
         specials="<eop> <image>",
         end="<eop>",
-        prompt=(Segment(text="\n答："),),
+        prompt=(Segment(text="\n答："),),  # noqa: RUF001
     ),
     _template(
         "qwen_1_5",

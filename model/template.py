@@ -1,4 +1,4 @@
-"""What a template is: a way to write a conversation as segments that know whether they are learned."""
+"""What a template is: a way to write a conversation as segments, some of which are learned."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

@@ -45,8 +45,7 @@ def begin(recipe: Recipe, folder: Path | None, **loading: Any) -> tuple[LMM, LMM
     if loading:
         raise SetupError("lora.bits needs a saved model to begin with: name one by --model.")
     if folder is not None:
-        processor = with_template(LMMProcessor.from_pretrained(folder), recipe.template)
-        return _random(recipe, processor)
+        return _random(recipe, LMMProcessor.from_pretrained(folder).tokenizer, folder)
     if recipe.begin is None:
         raise SetupError(
             "There is no model to begin with: name a folder by --model, or say in the recipe where"
@@ -99,12 +98,19 @@ def _check_fits(config: LMMConfig, recipe: Recipe, folder: Path) -> None:
         )
 
 
-def _random(recipe: Recipe, processor: LMMProcessor) -> tuple[LMM, LMMProcessor]:
-    size = math.ceil(len(processor.tokenizer) / _ROUND) * _ROUND
-    config = PRESETS[recipe.preset](size, image_token_id=processor.image_token_id)
+def _random(recipe: Recipe, tokenizer: Any, folder: Path) -> tuple[LMM, LMMProcessor]:
+    wanted = TEMPLATES[recipe.template].specials
+    if missing := [name for name in wanted if name not in tokenizer.get_vocab()]:
+        raise SetupError(
+            f"The tokenizer in {folder} lacks {', '.join(missing)}, which template"
+            f" {recipe.template!r} writes."
+        )
+    size = math.ceil(len(tokenizer) / _ROUND) * _ROUND
+    image = tokenizer.convert_tokens_to_ids(TEMPLATES[recipe.template].image_token)
+    config = PRESETS[recipe.preset](size, image_token_id=image)
     model = LMM(config)
     copy_words_to_experts(model.decoder)
-    return model, processor_for(config, processor.tokenizer, recipe.template)
+    return model, processor_for(config, tokenizer, recipe.template)
 
 
 def assemble(recipe: Recipe, parts: Begin) -> tuple[LMM, LMMProcessor]:
@@ -159,9 +165,8 @@ def _loaded(kind: Any, name: str, what: str) -> Any:
 
 def _copy(module: torch.nn.Module, state: dict[str, Any], name: str, *, injected: bool) -> None:
     own = module.state_dict()
-    layers = _depth(own)
-    # An encoder whose last layers are left away reads a file of all of them.
-    extra = [key for key in state.keys() - own.keys() if injected or _layer(key) < layers]
+    # A tower may be the beginning of an encoder, without its last layers and its head.
+    extra = list(state.keys() - own.keys()) if injected else []
     missing = [
         key
         for key in own.keys() - state.keys()
@@ -174,16 +179,6 @@ def _copy(module: torch.nn.Module, state: dict[str, Any], name: str, *, injected
             f" of other shapes, such as {', '.join(wrong[:3])}."
         )
     module.load_state_dict({key: state[key] for key in own.keys() & state.keys()}, strict=False)
-
-
-def _layer(key: str) -> int:
-    """The number of the layer that a weight is of; -1 for those outside."""
-    numbers = [int(part) for part in key.split(".") if part.isdecimal()]
-    return numbers[0] if numbers else -1
-
-
-def _depth(state: dict[str, Any]) -> int:
-    return max(map(_layer, state), default=-1) + 1
 
 
 def _grow(decoder: Any, size: int, old: int) -> None:

@@ -1,4 +1,4 @@
-"""How fast training is: tokens that are no padding per second, and the share of the device's peak."""
+"""How fast training is: tokens without padding per second, and the share of the device's peak."""
 
 import time
 from dataclasses import dataclass

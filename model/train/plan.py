@@ -17,6 +17,7 @@ from .index import Index
 from .recipe import Stage
 
 Numbers = NDArray[np.int64]
+WINDOW = 50  # batches that are sorted by length at a time
 Row = tuple[int, ...]  # conversations that are read as one, by their number over all data sets
 
 
@@ -110,7 +111,7 @@ def _grouped(
     """The order in which batches hold conversations that are alike."""
     match stage.group:
         case "length":
-            return _by_length(drawn, lengths, stage.batch, rng)
+            return _by_length(drawn, lengths, stage.batch, rng, window=WINDOW)
         case "modality":
             kinds = [drawn[pictures[drawn] > 0], drawn[pictures[drawn] == 0]]
         case "source" if stage.data[0].ratio is None:
@@ -129,7 +130,9 @@ def _apart(
     batches: list[Numbers] = []
     rest: list[Numbers] = []
     for kind in kinds:
-        ordered = kind if stage.group == "source" else _by_length(kind, lengths, stage.batch, rng)
+        ordered = kind
+        if stage.group == "modality":  # as LLaVA has it: only a step's turns are of like length
+            ordered = _by_length(kind, lengths, stage.batch, rng, window=1)
         whole = len(ordered) // stage.batch * stage.batch
         batches += list(ordered[:whole].reshape(-1, stage.batch))
         rest.append(ordered[whole:])
@@ -155,13 +158,18 @@ def _packed(drawn: Numbers, lengths: Numbers, longest: int, rng: np.random.Gener
     rows: list[Row] = []
     for start in range(0, len(drawn), 4096):
         part = drawn[start : start + 4096]
-        bins = _fitted([int(lengths[one]) for one in part], longest)
+        bins = fitted_rows([int(lengths[one]) for one in part], longest)
         rows += [tuple(int(part[one]) for one in members) for members in bins]
     return [rows[one] for one in rng.permutation(len(rows))]
 
 
-def _fitted(sizes: Sequence[int], room: int) -> list[list[int]]:
-    """Put sizes into bins: each into the fullest one where it fits (best fit decreasing)."""
+def fitted_rows(sizes: Sequence[int], room: int) -> list[list[int]]:
+    """Put lengths into rows: each into the fullest one where it fits, longest first.
+
+    Args:
+        sizes: Lengths, by their number.
+        room: Of a row.
+    """
     left = np.full(len(sizes), room + 1, np.int64)  # room + 1: no bin yet
     bins: list[list[int]] = []
     for number in sorted(range(len(sizes)), key=lambda one: -sizes[one]):

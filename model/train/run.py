@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -195,14 +196,13 @@ def _read(
     for source in stage.data:
         images = Path(source.images).expanduser() if source.images else None
         data = open_source(_path_of(source, stage), images)
-        tick = order.tick
         index = index_of(
             data,
             encoder,
             kept=folder.stage(stage.name) / f"index-{source.name}.npz",
             identity=_identity(stage, processor, images),
             skip_broken=order.skip_broken,
-            tick=None if tick is None else lambda done, of, name=source.name: tick(name, done, of),
+            tick=order.tick and partial(order.tick, source.name),
         )
         for problem in index.problems[:5]:
             LOG.warning("left out: %s", problem)

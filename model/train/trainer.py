@@ -91,10 +91,8 @@ class StageTrainer(Trainer):
             output = model(**inputs)
             return (output["loss"], output) if return_outputs else output["loss"]
         labels = inputs["labels"]
-        if self._plain_head():
-            output = model(**inputs, labelled_only=True)
-        else:
-            output = model(**inputs)
+        more = {"labelled_only": True} if self._plain_head() else {}
+        output = model(**inputs, **more)
         count = (labels[:, 1:] != -100).sum()
         items = count if num_items_in_batch is None else num_items_in_batch
         loss = output.loss * (count / items)
