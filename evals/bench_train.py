@@ -15,8 +15,9 @@ from typing import Any
 from .spread import Took, side_by_side
 
 LENGTHS = Path(__file__).parent / "lengths.json"
-SIDE, PATCH, WIDTH, LAYERS, WORDS = 112, 14, 256, 4, 8192
+SIDE, PATCH, WIDTH, LAYERS, WORDS = 112, 14, 256, 4, 1024
 SHRINK = 9  # of all lengths: a picture's 576 tokens are 64 here
+ROOM = 2048 // SHRINK + 1  # of a packed row
 BATCH, BATCHES, ROUNDS = 8, 2, 5
 NEW = 32  # tokens that are generated
 IMAGE = 3
@@ -138,7 +139,7 @@ def speeds() -> tuple[dict[str, Took], float]:
     drawn = samples(BATCH * BATCHES)
     pieces = [piece(sample, number) for number, sample in enumerate(drawn)]
     padded = batches([[one] for one in pieces], packing=False, per_batch=BATCH)
-    rows = fitted_rows([sample.length for sample in drawn], 2048 // SHRINK)
+    rows = fitted_rows([sample.length for sample in drawn], ROOM)
     packed = batches([[pieces[one] for one in row] for row in rows], packing=True, per_batch=3)
     took = side_by_side(
         {

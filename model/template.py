@@ -66,3 +66,18 @@ def runs(message: Message) -> Iterator[str | ImagePart]:
         yield part
     if words:
         yield words
+
+
+def words_of(message: Message) -> Iterator[Segment]:
+    """A message's words and pictures in order, a line break after each picture."""
+    words = ""
+    for run in runs(message):
+        if isinstance(run, str):
+            words += run
+            continue
+        if words:
+            yield Segment(text=words)
+        yield Segment(image=run)
+        words = "\n"
+    if words:
+        yield Segment(text=words)

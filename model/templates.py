@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from llava_plus.messages import Conversation
 
+from .chat_templates import CHAT_TEMPLATES
 from .system_templates import SYSTEM_TEMPLATES
 from .template import Segment, Template, runs
 
@@ -81,4 +82,6 @@ VICUNA_V1 = Template(
     prompt=(Segment(text=" ASSISTANT:"),),
 )
 
-TEMPLATES = {template.name: template for template in (NANO, VICUNA_V1, *SYSTEM_TEMPLATES)}
+TEMPLATES = {
+    template.name: template for template in (NANO, VICUNA_V1, *SYSTEM_TEMPLATES, *CHAT_TEMPLATES)
+}

@@ -52,7 +52,8 @@ def train(
         raise SetupError(f"There is no recipe at {recipe}.")
     read = _with_data(read_recipe(recipe, change or []), data or [], images or [])
     _log()
-    from llava_plus.model.train.run import Order, train_recipe
+    from llava_plus.model.train.prepare import Order
+    from llava_plus.model.train.run import train_recipe
 
     watch = Console(stderr=True)
     order = Order(

@@ -87,8 +87,7 @@ class ConversationEncoder:
         layout = self.processor.layout
         for number, image in enumerate(images, 1):
             height, width = image.pixels.shape[:2]
-            alone = layout.tile_several or len(images) == 1
-            if not (height and width) or layout.count_tokens((height, width), alone=alone) <= 0:
+            if not (height and width) or (layout.unpad and 0 in layout.final_grid((height, width))):
                 raise SampleError(
                     f"{where}: picture {number} of {width} x {height} pixels takes no tokens in"
                     f" layout {layout.mode!r}: it is too narrow. Leave it out or crop it."

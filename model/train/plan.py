@@ -140,10 +140,12 @@ def _apart(
     return np.concatenate([*shuffled, *rest])
 
 
-def _by_length(numbers: Numbers, lengths: Numbers, batch: int, rng: np.random.Generator) -> Numbers:
-    """Batches of like length: 50 batches at a time are sorted by it, then batches are shuffled."""
+def _by_length(
+    numbers: Numbers, lengths: Numbers, batch: int, rng: np.random.Generator, *, window: int
+) -> Numbers:
+    """Batches of like length: so many batches at a time are sorted by it, then all are shuffled."""
     whole = len(numbers) // batch * batch
-    mega = 50 * batch
+    mega = window * batch
     batches: list[Numbers] = []
     for start in range(0, whole, mega):
         part = numbers[start : min(start + mega, whole)]

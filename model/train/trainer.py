@@ -2,6 +2,7 @@
 
 import logging
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -51,6 +52,7 @@ class StageTrainer(Trainer):
         self.rows = rows
         self.meter = Meter()
         self.work: Work | None = None
+        self.started: tuple[float, int] | None = None
         self.learned = [name for name, one in model.named_parameters() if one.requires_grad]
         super().__init__(  # type: ignore[no-untyped-call]
             model=model, args=args, train_dataset=rows, data_collator=collator
@@ -86,6 +88,7 @@ class StageTrainer(Trainer):
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
         """The mean over all labels of a step, whichever process or turn they come in."""
+        self.started = self.started or (time.perf_counter(), self.state.global_step)
         self._count(inputs)
         if self.stage.objective != "next_token":
             output = model(**inputs)
@@ -153,12 +156,15 @@ class StageTrainer(Trainer):
         if not self.is_world_process_zero():
             return
         step, steps = self.state.global_step, self.state.max_steps
+        began, first = self.started or (time.perf_counter(), 0)
+        left = (time.perf_counter() - began) / max(1, step - first) * (steps - step)
         LOG.info(
             "stage %s step %d/%d loss %.4f, rate %.2e, %.0f tokens/s, padding %.0f%%, MFU %s,"
-            " %.2f GB",
+            " %.2f GB, %.0f min left",
             self.stage.name, step, steps, logs["loss"], logs["learning_rate"],
             logs["tokens_per_second"], 100 * logs["padding"],
             f"{100 * logs['mfu']:.1f}%" if "mfu" in logs else "unknown", logs["memory_gb"],
+            left / 60,
         )  # fmt: skip
 
     def _save(

@@ -26,6 +26,9 @@ def made(words=40):
     facts |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     qformer = Blip2QFormerModel(Blip2QFormerConfig(**facts))
     queries = torch.randn(1, 6, 16)
+    with torch.no_grad():  # weights that tell pictures apart from the start
+        for one in (*model.towers.parameters(), *qformer.parameters()):
+            one.add_(torch.randn_like(one) * 0.1)
     return QFormerPretrainer(model.towers[0], qformer, queries, begin_id=3).train()
 
 
@@ -33,7 +36,7 @@ def pairs(count=4, width=7):
     torch.manual_seed(1)
     ids = torch.randint(4, 40, (count, width))
     mask = torch.ones_like(ids)
-    mask[1, 5:] = 0
+    mask[-1, 5:] = 0
     return {"pixel_values": torch.randn(count, 3, 8, 8), "text_ids": ids, "text_mask": mask}
 
 
@@ -145,14 +148,14 @@ def test_the_loss_is_the_sum_of_three_and_each_has_gradients_where_it_should():
 def test_learning_lowers_the_loss_and_tells_pairs_apart():
     stage, batch = made(), pairs(6)
     stage.towers.requires_grad_(False)
-    optimizer = torch.optim.AdamW([p for p in stage.parameters() if p.requires_grad], lr=3e-3)
+    optimizer = torch.optim.AdamW([p for p in stage.parameters() if p.requires_grad], lr=1e-2)
     first = float(stage(**batch).loss.detach())
-    for _ in range(60):
+    for _ in range(80):
         output = stage(**batch)
         output.loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-    assert float(output.loss) < 0.6 * first
+    assert float(output.loss.detach()) < 0.6 * first
     assert 0.001 <= float(stage.heads.temperature) <= 0.5
 
 

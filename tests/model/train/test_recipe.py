@@ -13,7 +13,8 @@ from llava_plus.model.train import Recipe, Source, read_recipe
 from llava_plus.model.train.begin import begin
 from llava_plus.model.train.parts import closeness, freeze, groups, parts_of
 from llava_plus.model.train.plan import check_batch, make_plan
-from llava_plus.model.train.run import _collator, _encoder, _learner
+from llava_plus.model.train.prepare import encoder_of
+from llava_plus.model.train.stage import collator_of, learner_of
 from llava_plus.model.train.trainer import rate_share
 
 ROOT = Path(__file__).parents[3]
@@ -127,8 +128,8 @@ def test_a_shipped_recipe_trains_what_it_says_and_nothing_else(file, pairs, home
     for stage in recipe.stages:
         assert check_batch(stage, 1) == 1
         model, processor = begin(recipe, home / "processor")
-        encoder = _encoder(recipe, stage, model.config, processor)
-        learner = _learner(recipe, stage, model, encoder)
+        encoder = encoder_of(recipe, stage, model.config, processor)
+        learner = learner_of(recipe, stage, model, encoder)
         before = {name: one.detach().clone() for name, one in learner.named_parameters()}
         step(learner, stage, batch(stage, encoder, model, processor))
         moved = {
@@ -170,7 +171,7 @@ def batch(stage, encoder, model, processor):
     sets = [open_source(Path(source.path)) for source in stage.data]
     plan = make_plan(stage, [index_of(one, encoder) for one in sets], 0)
     rows = Rows(plan, sets, stage.data, encoder)
-    made = _collator(stage, encoder, model, processor)([rows[0], rows[1]])
+    made = collator_of(stage, encoder, model, processor)([rows[0], rows[1]])
     assert made.pop("tokens") > 4
     assert made.pop("conversations") == 2
     return made
@@ -210,7 +211,7 @@ def test_rates_are_those_of_the_closest_name(recipe):
         for one in group["params"]
     }
     told = {name: rates[id(one)] for name, one in model.named_parameters() if one.requires_grad}
-    for name, (rate, decay) in told.items():
+    for name, (rate, _) in told.items():
         wanted = 1e-3
         if name.startswith("connector.samplers."):
             wanted = 1e-4
@@ -219,9 +220,10 @@ def test_rates_are_those_of_the_closest_name(recipe):
         elif name.startswith("towers."):
             wanted = 3e-4
         assert rate == wanted, name
-        assert decay == (0.1 if name.endswith("weight") and "norm" not in name else decay)
     assert not any(name.startswith("decoder.model.embed") for name in told)
-    assert told["connector.projection.0.bias"][1] == 0
+    assert told["connector.projection.0.weight"] == (1e-3, 0.1)
+    assert told["connector.projection.0.bias"] == (1e-3, 0)
+    assert told["connector.samplers.0.0.norm.weight"] == (1e-4, 0)
 
 
 def test_layers_of_a_tower_learn_the_slower_the_earlier_they_are(recipe):
@@ -263,7 +265,7 @@ def test_rates_warm_up_and_fall_as_the_stage_says(recipe):
 
 def test_a_batch_that_does_not_split_says_what_would(recipe):
     stage = recipe(batch=10, per_device=4).stages[0]
-    with pytest.raises(SetupError, match="batch of 10 does not split into 2 processes.*to 8"):
+    with pytest.raises(SetupError, match=r"batch of 10 does not split into 2 processes.*to 8"):
         check_batch(stage, 2)
     assert check_batch(recipe(batch=16, per_device=4).stages[0], 2) == 2
 

@@ -142,14 +142,13 @@ def test_a_picture_that_takes_no_tokens_is_named(tmp_path, tokenizer):
     config = PRESETS["cambrian-8b-tiny"](len(tokenizer), image_token_id=0)
     encoder = ConversationEncoder(processor_for(config, tokenizer, "vicuna_v1"), 400)
     layout = encoder.processor.layout
-    size = next(
-        (height, 1) for height in range(4, 4000, 4) if layout.count_tokens((height, 1)) <= 0
-    )
-    shown(tmp_path, "thin.png", (1, size[0]))
-    data = written(tmp_path, [{"image": "thin.png", "conversations": TALK}])
-    words = rf"conversation 1.*picture 1 of 1 x {size[0]} pixels takes no tokens in layout 'pad'"
-    with pytest.raises(SetupError, match=words):
-        index_of(data, encoder)
+    wide = next(w for w in range(4, 4000, 4) if layout.count_tokens((1, w)) == 0)
+    for size in ((wide, 1), (1, wide)):  # of one row, and of newlines alone
+        shown(tmp_path, "thin.png", size)
+        data = written(tmp_path, [{"image": "thin.png", "conversations": TALK}])
+        words = f"picture 1 of {size[0]} x {size[1]} pixels takes no tokens in layout 'pad'"
+        with pytest.raises(SetupError, match=rf"conversation 1.*{words}"):
+            index_of(data, encoder)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +168,7 @@ def test_a_broken_file_is_named_with_its_line(tmp_path, encoder, text, words):
 
 def test_a_broken_line_is_named(tmp_path, encoder):
     (tmp_path / "mix.jsonl").write_text(json.dumps({"conversations": TALK[1:]}) + '\n{"conv\n')
-    with pytest.raises(SetupError, match=r"1 of 2 .*mix\.jsonl, conversation 2: it is no JSON"):
+    with pytest.raises(SetupError, match=r"(?s)1 of 2 .*mix\.jsonl, conversation 2: it is no JSON"):
         index_of(open_source(tmp_path / "mix.jsonl"), encoder)
 
 
