@@ -150,13 +150,14 @@ def test_learning_lowers_the_loss_and_tells_pairs_apart():
     stage.towers.requires_grad_(False)
     optimizer = torch.optim.AdamW([p for p in stage.parameters() if p.requires_grad], lr=1e-2)
     first = float(stage(**batch).loss.detach())
-    for _ in range(80):
+    for _ in range(60):
         output = stage(**batch)
         output.loss.backward()
         optimizer.step()
         optimizer.zero_grad()
     assert float(output.loss.detach()) < 0.6 * first
-    assert 0.001 <= float(stage.heads.temperature) <= 0.5
+    assert float(output.itc.detach()) < 1.2 < math.log(6)  # which is what guessing has
+    assert 0.001 <= float(stage.heads.temperature.detach()) <= 0.5
 
 
 def test_one_pair_alone_has_no_negatives():

@@ -115,12 +115,11 @@ def test_updates_are_merged_to_what_the_adapter_says(recipe, home, tmp_path):
             assert not torch.allclose(adapted(ids).logits, want, atol=1e-4)
 
 
-@pytest.mark.parametrize("shard", ["none", "fsdp2"])
-def test_two_processes_learn_what_one_does(recipe, home, tmp_path, shard):
+def test_two_processes_that_shard_learn_what_one_does(recipe, home, tmp_path):
     data = (Source(name="mix", path=str(home / "mix.json")),)
     options = {"packing": True, "longest": 400, "per_device": 2, "data": data, "max_steps": 3}
     one = run(recipe(**options), home, tmp_path / "one")
-    made = recipe(**options, processes=2, shard=shard, save_every=2)
+    made = recipe(**options, processes=2, shard="fsdp2", save_every=2)
     two = run(made, home, tmp_path / "two")
     assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-5
     start = begin(made, home / "processor")[0].state_dict()
@@ -204,12 +203,16 @@ def test_the_last_stages_data_is_looked_at_before_the_first_is_trained(recipe, h
     assert not (tmp_path / "out/all/model").exists()
 
 
-def test_what_one_of_two_processes_finds_wrong_is_a_sentence(recipe, home, tmp_path):
-    broken = tmp_path / "broken.json"
-    broken.write_text("[{")
-    data = (Source(name="mix", path=str(broken)),)
-    with pytest.raises(SetupError, match=r"broken\.json, line 1: conversation 1 is no JSON"):
-        run(recipe(data=data, processes=2), home, tmp_path / "out")
+def test_what_one_of_two_processes_finds_wrong_is_a_sentence(recipe, home, tmp_path, monkeypatch):
+    from torch.multiprocessing.spawn import ProcessExitedException
+
+    def spawn(join, args, nprocs):  # as a process leaves it that `_join` has ended
+        args[1].put("mix.json is broken")
+        raise ProcessExitedException("ended", error_index=0, error_pid=1, exit_code=1)
+
+    monkeypatch.setattr("llava_plus.model.train.run.spawn", spawn)
+    with pytest.raises(SetupError, match=r"^mix\.json is broken$"):
+        run(recipe(processes=2), home, tmp_path / "out")
 
 
 def test_a_loss_that_is_no_number_ends_the_run(recipe, home, tmp_path):
