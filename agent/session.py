@@ -47,7 +47,6 @@ class Session:
         store: ArtifactStore,
         results: ResultCache | None = None,
         keeper: Keeper | None = None,
-        batch: bool = False,
     ) -> None:
         self.id = id
         self.planner = planner  # another one put here decides from the next request on
@@ -56,7 +55,6 @@ class Session:
         self._store = store
         self._results = results
         self._keeper = keeper  # None where nothing outlives the process
-        self._batch = batch  # whether the loop does without LangGraph
         self._busy = threading.Lock()
         self._halt: Halt | None = None
         self._approvals = Approvals()
@@ -281,7 +279,6 @@ class Session:
             halt=halt,
             approvals=self._approvals,
             keeper=keeper,
-            batch=self._batch,
         )
 
     @contextmanager

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from llava_plus.errors import SetupError
 
+MIB = 2**20
 _TOKENIZERS = (("tokenizer.json",), ("vocab.txt",), ("vocab.json", "merges.txt"))
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 _INDEX = "model.safetensors.index.json"
@@ -66,15 +67,34 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
 
 
 def weight_bytes(folder: Path) -> int:
-    """Return the bytes of the weights in a folder."""
+    """Return the bytes of the weights in a folder, or of the one file that they are."""
+    if folder.is_file():
+        return folder.stat().st_size
     return sum(file.stat().st_size for file in weight_files(folder))
 
 
 def fingerprint(folder: Path) -> str:
-    """Name the state of a folder in 8 letters: its files with their sizes and times."""
-    files = sorted(path for path in folder.iterdir() if path.is_file())
+    """Name the state of a folder, or of one file, in 8 letters: by names, sizes and times."""
+    found = [folder] if folder.is_file() else folder.iterdir()
+    files = sorted(path for path in found if path.is_file())
     facts = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:8]
+
+
+def identity(folder: Path) -> str:
+    """Name a model in 12 letters, wherever it lies: by its config, and by samples of its weights.
+
+    Read are the sizes of the files of weights, their first and their last MiB.
+    """
+    told = hashlib.sha256((folder / "config.json").read_bytes())
+    for file in weight_files(folder):
+        size = file.stat().st_size
+        told.update(str(size).encode())
+        with file.open("rb") as opened:
+            told.update(opened.read(MIB))
+            opened.seek(max(0, size - MIB))
+            told.update(opened.read(MIB))
+    return told.hexdigest()[:12]
 
 
 def model_type(folder: Path) -> str:
