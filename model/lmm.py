@@ -138,6 +138,7 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
         use_cache: bool | None = None,
         logits_to_keep: int | Tensor = 0,
         labelled_only: bool = False,
+        loss_weights: Tensor | None = None,
         image_sizes: Tensor | None = None,
         batch_num_images: Tensor | None = None,
         pixel_values_videos: Tensor | None = None,
@@ -158,6 +159,8 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
             logits_to_keep: How many last positions get logits (0: all), or which positions.
             labelled_only: Give the loss alone, from the positions that have a label; for decoders
                 whose logits are the plain product with the output embeddings.
+            loss_weights: What the loss of each label is multiplied by (batch, position), with
+                ``labelled_only``.
             image_sizes: Heights and widths (image, 2) of the pictures, as they came.
             batch_num_images: How many pictures each conversation has; absent, each is on its own.
             pixel_values_videos: Videos (video, frame, 3, height, width) in order.
@@ -198,7 +201,7 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
             context |= self._sight(self._holes(input_ids), seen, past_key_values, context)
         if labelled_only and labels is not None:
             hidden = self.decoder.base_model(**context, use_cache=False).last_hidden_state
-            return labelled_loss(hidden, labels, self.get_output_embeddings())
+            return labelled_loss(hidden, labels, self.get_output_embeddings(), loss_weights)
         output = self.decoder(
             **context,
             past_key_values=past_key_values,

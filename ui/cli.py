@@ -23,6 +23,7 @@ from .evaluating import evaluate
 from .kept import sessions_app
 from .results import open_results
 from .terminal import print_json, say
+from .training import train
 
 KEEP_DAYS, KEEP_MB = 90.0, 2000
 FAILED, UNFINISHED = 1, 3  # exit codes; 2 is typer's, for a command that cannot be read
@@ -31,6 +32,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(skills_app, name="skills")
 app.add_typer(sessions_app, name="sessions")
 app.command("eval")(evaluate)
+app.command()(train)
 app.add_typer(data_app, name="data")
 
 PLANNER_HELP = (

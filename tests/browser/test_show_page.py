@@ -23,7 +23,7 @@ def address(tmp_path_factory):
     place, skills = tmp_path_factory.mktemp("show"), default_registry()
     for number in range(30):
         message, *script = SAID[number % 3]
-        agent = Agent(ScriptedPlanner(script), skills, batch=True)
+        agent = Agent(ScriptedPlanner(script), skills)
         trace = agent.session().run_sync(f"{message} ({number})", [FOLDER / "grace_hopper.jpg"])
         (place / "in" / str(number)).mkdir(parents=True)
         trace = trace.model_copy(update={"id": f"trace-{number:02d}", "licence": "CC0-1.0"})

@@ -183,7 +183,7 @@ def written(looking):
 
 
 def played(conversation, skills):
-    session = Agent(conversation.planner, skills, batch=True).session()
+    session = Agent(conversation.planner, skills).session()
     asks, truths = list(conversation.turns), []
     while asks:
         ask = asks.pop(0)
