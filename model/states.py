@@ -30,5 +30,5 @@ class StateEncoder(nn.Module):
                 f"state_values must be (state, {self.dim}), got {tuple(states.shape)}."
                 " Give one row for each state, in the order of their placeholders."
             )
-        tokens: Tensor = self.layers(states.to(self.layers[0].weight.dtype))
-        return tokens.unflatten(1, (self.tokens, -1))
+        tokens: Tensor = self.layers(states.to(next(self.parameters()).dtype))
+        return tokens.view(len(states), self.tokens, -1)

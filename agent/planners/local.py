@@ -25,6 +25,7 @@ from .engine import Engine, Stats
 from .grammar import call_grammar
 from .handover import Item, until_decided
 from .hub_engine import HubEngine
+from .kosmos import MODEL_TYPE, KosmosChat
 from .lmm_engine import LMMEngine
 from .phrases import phrases_of
 from .tool_calling import ToolCalling
@@ -232,4 +233,6 @@ def _load_other(path_or_id: str | Path, dtype: Any) -> tuple[Any, Any]:
 
     name = str(path_or_id)
     model = AutoModelForImageTextToText.from_pretrained(name, dtype=dtype, use_safetensors=True)
-    return model, AutoProcessor.from_pretrained(name)  # type: ignore[no-untyped-call]
+    processor = AutoProcessor.from_pretrained(name)  # type: ignore[no-untyped-call]
+    kosmos = model.config.model_type == MODEL_TYPE
+    return model, KosmosChat(processor) if kosmos else processor
