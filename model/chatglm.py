@@ -6,7 +6,7 @@ of the prefix's last token), and one among the written tokens (0 in the prefix).
 head rotates by either (Du et al. 2022, as released). Weights have the names of that release.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -93,7 +93,7 @@ class ChatGLMBlock(GradientCheckpointingLayer):  # type: ignore[no-untyped-call]
         return out
 
 
-class ChatGLMPreTrainedModel(PreTrainedModel):
+class ChatGLMPreTrainedModel(PreTrainedModel):  # type: ignore[no-untyped-call]
     """What the two classes below share."""
 
     config: ChatGLMConfig
@@ -119,7 +119,7 @@ class ChatGLMModel(ChatGLMPreTrainedModel):
         return self.word_embeddings
 
     def set_input_embeddings(self, value: nn.Module) -> None:
-        self.word_embeddings = value
+        self.word_embeddings = cast("nn.Embedding", value)
 
     def forward(
         self,

@@ -18,6 +18,7 @@ from llava_plus.messages import Conversation, ImagePart
 from .layout import Layout
 from .pictures import squared, views_of
 from .templates import TEMPLATES, Segment
+from .weight_files import read_json
 
 Pixels = NDArray[np.float32]
 _FILE = "processor.json"
@@ -214,7 +215,7 @@ class LMMProcessor:
                 " Give one that LMMProcessor.save_pretrained wrote."
             )
         tokenizer = PreTrainedTokenizerFast.from_pretrained(str(path))
-        facts = json.loads(file.read_text())
+        facts = read_json(file)
         layout = facts.pop("layout", None)
         return cls(tokenizer, **facts, layout=layout and Layout.from_dict(layout))
 

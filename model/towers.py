@@ -1,7 +1,7 @@
 """Picture encoders: the only place that knows about hidden states and class tokens."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +41,7 @@ class Tower(nn.Module):
         config = AutoConfig.for_model(**vision)
         self.encoder = _encoder(config)
         if last_norm_eps is not None:
-            self.encoder.post_layernorm.eps = last_norm_eps
+            cast("nn.LayerNorm", self.encoder.post_layernorm).eps = last_norm_eps
         self.select_layer = select_layer
         self.select_feature = select_feature
         self.grid = grid

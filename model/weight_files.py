@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -49,6 +49,16 @@ def read_file(file: Path) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(one, Tensor) for one in state.values()):
         raise SetupError(f"{file} holds other things than weights by name: give a checkpoint's.")
     return state
+
+
+def check_files(folder: Path) -> None:
+    """Name a safetensors file of a folder that is damaged; only the headers are read."""
+    for file in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(file, "pt"):
+                pass
+        except (SafetensorError, OSError) as error:
+            raise _damaged(file, error) from error
 
 
 def read_json(file: Path) -> dict[str, Any]:
