@@ -148,7 +148,10 @@ def _needed(path: Path | None, folder: Path, what: str) -> Path:
 
 def _text(facts: dict[str, Any], kind: str) -> dict[str, Any]:
     """What of a LLaVA config is the decoder's."""
-    strange = ("model_type", "architectures", "auto_map", "quantization_config", "vision_config")
+    strange = (
+        "architectures", "auto_map", "dtype", "model_type", "quantization_config", "torch_dtype",
+        "vision_config",
+    )  # fmt: skip
     kept = {
         name: value
         for name, value in facts.items()

@@ -49,6 +49,7 @@ def facts(kind):
     tower = "openai/clip-vit-large-patch14" + ("-336" if kind in ("1.5", "next") else "")
     shared = {"model_type": "llava_llama", "vocab_size": 32000, "mm_vision_tower": tower}
     shared |= {"mm_vision_select_layer": -2, "vision_config": VISION, "mm_hidden_size": 8}
+    shared |= {"torch_dtype": "float16", "tokenizer_padding_side": "right"}
     return {**TEXT, **shared, **KINDS[kind]}
 
 
@@ -92,6 +93,7 @@ def test_a_whole_checkpoint_of_every_generation_loads(tmp_path, kind):
     loaded = fresh(tmp_path)
     load_original(loaded, tmp_path)
     same(loaded, model)
+    assert {weight.dtype for weight in loaded.parameters()} == {torch.float32}
     placeholder = {"v0": 32001, "padded": 0, "1.5": 0, "next": 0}[kind]
     assert loaded.image_token_id == placeholder
     layout = loaded.layout

@@ -14,14 +14,15 @@ from ours import CASES
 from safetensors.torch import save_file
 from theirs import REFERENCES
 
-LICENCES = {
-    "cambrian": "Apache-2.0",
-    "CogVLM": "Apache-2.0",
-    "MiniGPT-4": "BSD-3-Clause",
-    "Monkey": "the file's header names Alibaba Cloud's licence",
-    "open_flamingo": "MIT",
-    "SwissArmyTransformer": "Apache-2.0",
-    "visualGLM": "ChatGLM-6B's: Apache-2.0 code",
+# By the folder that a checkout lies in: its repository and licence.
+REPOSITORIES = {
+    "cambrian": ("cambrian-mllm/cambrian", "Apache-2.0"),
+    "CogVLM": ("THUDM/CogVLM", "Apache-2.0"),
+    "MiniGPT-4": ("Vision-CAIR/MiniGPT-4", "BSD-3-Clause"),
+    "Monkey": ("Yuliang-Liu/Monkey", "MIT; the file's header names Alibaba Cloud's licence"),
+    "open_flamingo": ("mlfoundations/open_flamingo", "MIT"),
+    "SwissArmyTransformer": ("THUDM/SwissArmyTransformer", "Apache-2.0"),
+    "visualGLM": ("samfunmula/visualGLM", "none given; a copy of THUDM's release, Apache-2.0"),
 }
 
 
@@ -52,10 +53,11 @@ def main() -> None:
         )
         worst = max(worst, apart)
     if given.write:
-        pairs = zip(checkouts, commits, strict=True)
+        known = [REPOSITORIES.get(one.name, (one.name, "unknown")) for one in checkouts]
+        pairs = zip(known, commits, strict=True)
         facts = {
-            "source": "; ".join(f"{one.name} {version}" for one, version in pairs),
-            "licence": "; ".join(LICENCES.get(one.name, "unknown") for one in checkouts),
+            "source": "; ".join(f"{name} {version}" for (name, _), version in pairs),
+            "licence": "; ".join(licence for _, licence in known),
         }
         file = Path(__file__).with_name(f"{given.case}.safetensors")
         save_file({name: one.contiguous() for name, one in theirs.items()}, file, facts)
