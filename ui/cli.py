@@ -17,6 +17,7 @@ from llava_plus.errors import SetupError
 
 from .by_hand import run_skill
 from .cli_data import data_app
+from .cli_model import model_app
 from .cli_skills import BackendNames, PictureFolder, SkillFiles, load_registry
 from .cli_skills import app as skills_app
 from .evaluating import evaluate
@@ -34,6 +35,7 @@ app.add_typer(sessions_app, name="sessions")
 app.command("eval")(evaluate)
 app.command()(train)
 app.add_typer(data_app, name="data")
+app.add_typer(model_app, name="model")
 
 PLANNER_HELP = (
     '"nano", a folder with a checkpoint, the id of one, openai:MODEL@ADDRESS for a chat server, '
