@@ -11,6 +11,7 @@ class Api:
         names: What its models call it.
         parameters: Those beside the picture, as its models write them.
         skills: Those of ours that answer it, one after the other; none where none is installed.
+        more: Those that answer a part of its calls, where they are installed.
         backends: Of these skills, the backends that do what it does there.
         does: What it does, in a few words.
         model: What does it there, and would do it here.
@@ -22,6 +23,7 @@ class Api:
     names: tuple[str, ...]
     parameters: tuple[str, ...] = ()
     skills: tuple[str, ...] = ()
+    more: tuple[str, ...] = ()
     backends: tuple[str, ...] = ()
     does: str
     model: str
@@ -64,6 +66,8 @@ APIS = (
         names=("inpainting",),
         parameters=("prompt",),
         skills=("erase",),
+        more=("inpaint",),
+        backends=("stable-diffusion-inpainting",),
         does="paints what a prompt says over the last outline",
         model="Stable Diffusion 2 inpainting",
     ),
@@ -110,18 +114,24 @@ APIS = (
     Api(
         names=("controlnet",),
         parameters=("prompt",),
+        skills=("redraw",),
+        backends=("controlnet",),
         does="draws a picture after a divided one",
         model="ControlNet",
     ),
     Api(
         names=("stable-diffusion", "sd"),
         parameters=("prompt",),
+        skills=("generate",),
+        backends=("stable-diffusion",),
         does="draws a picture after a prompt",
         model="Stable Diffusion",
     ),
     Api(
         names=("instruct-pix2pix", "ip2p"),
         parameters=("prompt",),
+        skills=("edit",),
+        backends=("instruct-pix2pix",),
         does="edits a picture as a prompt says",
         model="InstructPix2Pix",
     ),

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from llava_plus.errors import SkillError
 
-from .apis import APIS, BY_NAME, Api
+from .apis import APIS, Api
 from .decorator import skill
 from .original_calls import (
     TEXT_THRESHOLD,
@@ -21,6 +21,7 @@ from .original_calls import (
     not_here,
     run_skill,
 )
+from .original_making import MAKING
 from .original_regions import REGIONS
 from .original_saying import SAYING
 from .pixels import Image
@@ -49,6 +50,8 @@ def _spec_of(api: Api, names: Sequence[str], skills: SkillRegistry) -> SkillSpec
     gone = [name for name in api.skills if name not in skills]
     make = None if gone else MADE.get(api.names[0])
     behind = [] if make is None else [_preferred(skills[name], api) for name in api.skills]
+    if make is not None:
+        behind += [skills[name] for name in api.more if name in skills]
     spec = _absent(api, gone) if make is None else make(SkillRegistry(behind))
     answering = "+".join(_answering(one, api) for one in behind)
     return replace(
@@ -136,26 +139,6 @@ def _reading(skills: SkillRegistry) -> SkillSpec:
     return skills["ocr"]
 
 
-def _filling(skills: SkillRegistry) -> SkillSpec:
-    @skill(time_limit=120)
-    def inpainting(image: Image, mask: Masks, *, prompt: str = "") -> Image:
-        """Fill the first of the outlines found last, from what surrounds it: no prompt is painted.
-
-        Args:
-            image: The picture to edit.
-            mask: The outlines; the newest ones where left out.
-            prompt: What to paint; must be empty.
-        """
-        if prompt.strip():
-            raise not_here(BY_NAME["inpainting"], f"paints {prompt.strip()[:80]!r}")
-        if not len(mask):
-            raise SkillError("inpainting: there is no outline in mask. Outline something first.")
-        edited: Image = run_skill(skills, "erase", image=image, region=mask.take([0]))
-        return edited
-
-    return declared(inpainting)
-
-
 def _absent(api: Api, gone: Sequence[str] = ()) -> SkillSpec:
     """Make a skill that takes all that such an API takes, and says what would answer it."""
 
@@ -185,9 +168,9 @@ MADE: dict[str, Maker] = {
     "grounding_dino+sam": _detection_outlined,
     "sam": _outlines,
     "ocr": _reading,
-    "inpainting": _filling,
     **SAYING,
     **REGIONS,
+    **MAKING,
 }
 
 
