@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from llava_plus.skills import Boxes, Image, Number, Table, Text, Value
 from llava_plus.skills.wording import counted
 
-from .script import Made, Seen
+from .script import Ref, Seen
 from .targets import Target
 from .tongue import CUT, Name, Tongue
 
@@ -29,7 +29,7 @@ class Told:
     """
 
     tell: str
-    ref: Made
+    ref: Ref
     target: Target | None = None
     slots: Mapping[str, str] | None = None
 
@@ -48,7 +48,7 @@ def _thing(told: Told, seen: Seen, words: Tongue) -> dict[str, str]:
     return {"n": str(number), "x": name.one, "m": name.measure, "cite": _cite(told.ref, seen)}
 
 
-def _cite(ref: Made, seen: Seen) -> str:
+def _cite(ref: Ref, seen: Seen) -> str:
     return "{" + seen.handle(ref) + "}"
 
 

@@ -16,6 +16,8 @@ from .targets import Target
 from .tongue import Tongue
 from .wishes import SHAPED, Wish
 
+Answer = Callable[[Seen], str]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Act:
@@ -129,8 +131,13 @@ class Plot:
             self.told.append(Told(tell=wish.tell, ref=made, target=target, slots=act.slots))
         return made
 
-    def script(self, **more: Callable[[Seen], str]) -> Script:
-        """Return the turn's script, with the usual answer unless ``told`` says otherwise."""
+    def script(self, answer: Answer | None = None, empty: Answer | None = None) -> Script:
+        """Return the turn's script.
+
+        Args:
+            answer: What is said at the end; the usual answer if left out.
+            empty: What is said where nothing was found to go on with; the usual words if left out.
+        """
         told, shown, words = tuple(self.told), tuple(self.shown), self.words
 
         def said(seen: Seen) -> str:
@@ -145,20 +152,18 @@ class Plot:
         return Script(
             tongue=words,
             moves=tuple(self.moves),
-            **({"told": said, "empty": none, "failed": failed} | more),
+            told=answer or said,
+            empty=empty or none,
+            failed=failed,
         )
 
-    def truth(self, *, refuse: bool = False) -> Truth | None:
-        """Return what the source knows of the answer."""
-        found = {
-            "boxes": self.boxes,
-            "counts": self.counts,
-            "texts": self.texts,
-            "answers": self.answers,
-            "refuse": refuse,
-        }
-        given = {name: value for name, value in found.items() if value}
-        return Truth.model_construct(**given) if given else None
+    def truth(self) -> Truth | None:
+        """Return what the source knows of the answer, without checking it again: that is slow."""
+        if not (self.boxes or self.counts or self.texts or self.answers):
+            return None
+        return Truth.model_construct(
+            boxes=self.boxes, counts=self.counts, texts=self.texts, answers=self.answers
+        )
 
     def _after(self, made: Made, *, moves: bool) -> None:
         """Note the new picture; where nothing moved, what was found is still there."""

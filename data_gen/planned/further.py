@@ -12,7 +12,7 @@ from .scene import Request, Scene
 from .script import Deed, Made, Ref, Script, Seen
 from .talking import TALK
 from .targets import picked
-from .wishes import BY_KEY, Wish
+from .wishes import BY_KEY
 
 MORE = {"blur": 0.9, "pixelate": 0.9}  # strengths
 _THEM = {"en": ("it", "them"), "zh": ("它", "它们")}
@@ -222,9 +222,9 @@ def _with_it(talk: Talk) -> bool:
         and (key != "plot.sizes" or "measure" in scene.skills)
         and scene.fits(wish, act.target)
     ]
-    wish: Wish | None = scene.rng.choice(wishes) if wishes else None
+    chosen = scene.rng.choice(wishes) if wishes else None
     target = replace(act.target, phrase=word, bare=word, plural=word in ("them",))
-    drawn = scene.act(wish, target) if wish else None
+    drawn = scene.act(chosen, target) if chosen else None
     text = scene.clause(drawn) if drawn else None
     if drawn is None or text is None:
         return False

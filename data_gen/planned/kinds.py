@@ -1,12 +1,9 @@
 """Requests of one wish, or of several that are fulfilled one after the other."""
 
-from collections.abc import Callable
-
 from llava_plus.skills import Boxes, Number, Points
 
-from .building import Act, Plot
+from .building import Act, Answer, Plot
 from .scene import Dialogue, Request, Scene
-from .script import Seen
 from .wishes import Wish
 
 TRIES = 8
@@ -95,7 +92,8 @@ def told(
     *,
     items: int = 1,
     pointers: tuple[Points | Boxes, ...] = (),
-    **said: Callable[[Seen], str],
+    answer: Answer | None = None,
+    empty: Answer | None = None,
 ) -> Dialogue:
     """Return a conversation of one turn.
 
@@ -106,7 +104,8 @@ def told(
         kind: What sort it is.
         items: How many pictures come with it.
         pointers: What was marked.
-        said: What is said where the usual answer will not do, as `Script` takes it.
+        answer: What is said at the end, where the usual answer will not do.
+        empty: What is said where nothing was found, where the usual words will not do.
     """
     request = Request(
         text=text,
@@ -114,7 +113,7 @@ def told(
         pointers=pointers,
         truth=plot.truth(),
     )
-    return Dialogue(kind=kind, requests=(request,), scripts=(plot.script(**said),))
+    return Dialogue(kind=kind, requests=(request,), scripts=(plot.script(answer, empty),))
 
 
 def know(plot: Plot, act: Act, scene: Scene) -> None:

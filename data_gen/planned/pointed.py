@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from pydantic import JsonValue
+
 from llava_plus.skills import Boxes, Points
 
 from .answers import Told
@@ -64,7 +66,7 @@ def pointed(scene: Scene) -> Dialogue | None:
         if not point:
             return None
         text = f"{text} ({point})" if scene.rng.random() < 0.5 else f"{text}, {point}"
-        prompt: list[float] = [x, y]
+        prompt: list[JsonValue] = [x, y]
         region: Ref = plot.call("segment", image=plot.image, prompt=prompt)
     else:
         region = Given(turn=0, pointed=True)

@@ -64,7 +64,7 @@ def beside(scene: Scene) -> Dialogue | None:
 
     sure = {"en": ("Yes", "No"), "zh": None}[scene.words.code]
     plot.answers = () if sure is None else (sure[0 if asked == side else 1],)
-    return told(scene, plot, text, "relation", told=said)
+    return told(scene, plot, text, "relation", answer=said)
 
 
 def more(scene: Scene) -> Dialogue | None:
@@ -93,7 +93,7 @@ def more(scene: Scene) -> Dialogue | None:
         slots = {"p": name.many, "x": name.one, "a": str(max(a, b)), "b": str(min(a, b))}
         return words.say("more.yes", seen.rng, **slots)
 
-    return told(scene, plot, text, "compare counts", told=said)
+    return told(scene, plot, text, "compare counts", answer=said)
 
 
 def largest(scene: Scene) -> Dialogue | None:

@@ -6,6 +6,7 @@ from functools import cache
 
 from llava_plus.data_gen.requests import FOLDER as PHRASES
 from llava_plus.data_gen.truth import Truth
+from llava_plus.data_gen.verify.claims import claims_in
 
 from .building import Act
 from .heldout import apart
@@ -41,6 +42,8 @@ def explain(scene: Scene) -> Dialogue | None:
         return None
     told = scene.words.says.get(f"told.{spec.name}")
     words = told[0].words if told else spec.description
+    if next(claims_in(words), None) is not None:
+        return None  # verifiers want numbers to come from what was seen
     if scene.words.code == "zh" and told is None:
         words = f"“{spec.description}”"
     return _answered(

@@ -86,13 +86,10 @@ def test_their_traces_pass_the_verifiers(material, skills, played):
         SkillRegistry.from_file(EXAMPLES / "find_color.py")
     )
     registry = SkillRegistry([*skills.subset("crop", "plot", "blur"), *_inline(own)])
-    verifiers = standard_verifiers(registry, replay=False)
+    verifiers = standard_verifiers(registry, replay=False)[:-1]  # requests may be alike
     for one in _written(material, registry, 8):
         trace = played(one, registry)
-        assert [v.reason for verifier in verifiers if not (v := verifier.check(trace)).ok] in (
-            [],
-            ["another trace asks the same of the same pictures"],
-        )
+        assert [v.reason for verifier in verifiers if not (v := verifier.check(trace)).ok] == []
 
 
 def _inline(skills):
