@@ -144,7 +144,7 @@ class Page:
         went_on = self.asking.wire(visit, sending, self._after, self._resume, **quiet)
         for event in (spoken, sent, *new, *went_on):
             event.then(self.shelf.refreshed, visit, [self.shelf.none, self.shelf.list], **quiet)
-        self.feedback.wire(visit, self.chat, sending, self._follow, **quiet)
+        self.feedback.wire(visit, sending, self._follow, **quiet)
         self.pointer.mark(self._mark, visit, desk, **quiet)
         self.clear.click(self._clear, visit, desk, **quiet)
         self.gallery.select(self._choose, visit, desk, **quiet)

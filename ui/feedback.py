@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -27,11 +28,14 @@ class Feedback:
         self._collection = lobby.collection
         with gr.Group(visible=self.offered, elem_id="giving") as self.box:
             self.consent = gr.Checkbox(label=labels["give"], info=labels["give_info"])
+            with gr.Row(elem_classes="buttons", visible=False) as self.thumbs:
+                self.up = gr.Button("👍", size="sm")
+                self.down = gr.Button("👎", size="sm")
+                self.again = gr.Button(labels["give_again"], size="sm")
             self.told = gr.Markdown(latex_delimiters=[], padding=True, visible=False)
             with gr.Row(elem_classes="buttons", visible=False) as self.row:
                 self.better = gr.Textbox(label=labels["give_better"], max_lines=5, scale=3)
                 self.save = gr.Button(labels["give_save"], size="sm", scale=1)
-            self.again = gr.Button(labels["give_again"], size="sm", visible=False)
 
     @property
     def offered(self) -> bool:
@@ -41,7 +45,7 @@ class Feedback:
     @property
     def parts(self) -> list[Any]:
         """What changes with the chat."""
-        return [self.consent, self.told, self.row, self.better, self.again]
+        return [self.consent, self.thumbs, self.told, self.row, self.better]
 
     @property
     def named(self) -> list[Any]:
@@ -65,19 +69,18 @@ class Feedback:
         given, last = giving.given(visit), giving.opinion(visit)
         told = "" if last is None else _told(last.turn, last.liked, last.better, visit.labels)
         disliked = last is not None and not last.liked
-        answered = bool(visit.session.trace.turns) and not visit.running
+        answered = visit.last_request is not None and not visit.running
         return {
             self.consent: given,
             self.told: gr.Markdown(told, visible=bool(told)),
             self.row: gr.Row(visible=given and disliked),
             self.better: "" if last is None else last.better,
-            self.again: gr.Button(visible=given and answered),
+            self.thumbs: gr.Row(visible=given and answered),
         }
 
     def wire(
         self,
         visit: gr.State,
-        chat: gr.Chatbot,
         sending: list[Any],
         follow: Callable[[Visit], AsyncGenerator[Updates]],
         **quiet: Any,
@@ -86,7 +89,6 @@ class Feedback:
 
         Args:
             visit: Holds the `Visit`.
-            chat: Gets thumbs, if visitors are asked.
             sending: All that changes while a request runs.
             follow: Shows what runs, to its end.
             quiet: How events are to be handled.
@@ -111,7 +113,8 @@ class Feedback:
 
         parts = self.parts
         self.consent.input(self._consented, [visit, self.consent], parts, **quiet)
-        chat.like(self._judged, visit, parts, **quiet)
+        for button, liked in ((self.up, True), (self.down, False)):
+            button.click(partial(self._judged, liked=liked), visit, parts, **quiet)
         self.save.click(self._corrected, [visit, self.better], parts, **quiet)
         self.again.click(again, visit, sending, **quiet)
 
@@ -129,11 +132,10 @@ class Feedback:
             tried(giving.consent, visit, bool(given))
         return self.updates(visit)
 
-    def _judged(self, visit: Visit, event: gr.LikeData) -> Updates:
-        giving, place = self._giving(visit), event.index
-        turn = visit.turn_at(place if isinstance(place, int) else place[0])
-        if giving is not None and turn is not None and isinstance(event.liked, bool):
-            tried(giving.judge, visit, turn, event.liked)
+    def _judged(self, visit: Visit, *, liked: bool) -> Updates:
+        giving, turn = self._giving(visit), visit.last_request
+        if giving is not None and turn is not None:
+            tried(giving.judge, visit, turn, liked)
         return self.updates(visit)
 
     def _corrected(self, visit: Visit, better: str) -> Updates:

@@ -64,7 +64,6 @@ class Visit:
         self.chat: list[ChatMessage] = []  # what is over
         self._turns: tuple[Turn, ...] = ()
         self._followers: set[object] = set()
-        self._spans: list[tuple[int, int]] = []  # of each turn, its places in the chat
         self._glimpsed: object = None  # the turn that ran when `glance` last looked
         self._sent: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # pictures, pointers
         self._keep()
@@ -204,22 +203,22 @@ class Visit:
         """Begin again, without anything of before."""
         self._move(self.lobby.begin(self.owner, self))
 
-    def turn_at(self, place: int) -> int | None:
-        """Return which turn, from 1, a message of the chat belongs to; None where to none."""
-        spans = enumerate(self._spans, 1)
-        return next((turn for turn, (begin, end) in spans if begin <= place < end), None)
+    @property
+    def last_request(self) -> int | None:
+        """Which turn, from 1, is the last that a planner worked on; None where none did."""
+        turns = enumerate(self.session.trace.turns, 1)
+        return max((number for number, turn in turns if turn.by == "planner"), default=None)
 
     def again(self) -> Request:
         """Make the last request once more, in a new chat that knows what this one knew before."""
-        trace = self.session.trace
-        asked = [number for number, turn in enumerate(trace.turns, 1) if turn.by == "planner"]
-        if not asked or self.running:
+        trace, number = self.session.trace, self.last_request
+        if number is None or self.running:
             raise SetupError("There is no request to make again. Wait for its answer first.")
         planner = self.session.planner
         self.new_chat()
         self.session.planner = planner
-        text = self.session.take_up(trace, asked[-1])
-        turn = trace.turns[asked[-1] - 1]
+        text = self.session.take_up(trace, number)
+        turn = trace.turns[number - 1]
         self._sent = (turn.images, turn.pointers)
         self._keep()
         return self.prepare(text, ())
@@ -298,10 +297,8 @@ class Visit:
         """Note what the session has done since the last time."""
         with self._noting:  # a tick and the end of a request may come at once
             for turn in self.session.trace.turns[len(self._turns) :]:
-                begin = len(self.chat)
                 self.chat += self._render(turn)
                 self._turns += (turn,)
-                self._spans.append((begin, len(self.chat)))
         self.desk.choose(None)
 
     async def _growing(self, conversation: Conversation, turn: Turn) -> list[ChatMessage]:

@@ -56,7 +56,7 @@ def test_a_visitor_agrees_judges_corrects_asks_again_and_takes_it_back(
     page.check("#giving input[type=checkbox]")
     page.wait_for_selector("#giving button:has-text('Ask again')")
     assert len(given(folder)) == 1
-    page.locator("#chat button[aria-label='dislike' i]").last.click()
+    page.click("#giving button:has-text('👎')")
     page.wait_for_selector("#giving :text('Noted')")
     shoot(page, "20_disliked")
     page.fill("#giving textarea", "It lies on its side: {img_2}.")
@@ -72,8 +72,8 @@ def test_a_visitor_agrees_judges_corrects_asks_again_and_takes_it_back(
     )
     said(page, "It is turned: img_2")
     page.wait_for_timeout(1500)
-    page.locator("#chat button[aria-label='like' i]").last.click()
-    page.wait_for_selector("#giving :text('👍')")
+    page.click("#giving button:has-text('👍')")
+    page.wait_for_selector("#giving :text('Noted: 👍')")
     shoot(page, "21_again")
     assert sorted(one.liked for trace in given(folder) for one in opinions_of(trace)) == [
         False,

@@ -51,11 +51,6 @@ def sent(page, visit, text, *files):
     return asyncio.run(all_of_it())
 
 
-class Thumb:
-    def __init__(self, index, liked):
-        self.index, self.liked = index, liked
-
-
 def given(collection):
     return [line for file in collection.folder.glob("*.jsonl") for line in file.open()]
 
@@ -69,7 +64,7 @@ def test_nothing_is_kept_until_the_visitor_agrees_and_nothing_after(
     assert updates[page.feedback.consent] is False
     assert not given(collection)
     with pytest.warns(UserWarning, match="this chat is not given"):
-        page.feedback._judged(visit, Thumb(1, True))
+        page.feedback._judged(visit, liked=True)
     page.feedback._consented(visit, True)
     sent(page, visit, "Blur it.")
     (trace,) = TraceFolder(collection.folder).read()
@@ -91,17 +86,16 @@ def test_consent_is_off_in_every_new_chat(page_of, collection, inbox, upload):
     assert len(given(collection)) == 1
 
 
-def test_thumbs_and_corrections_belong_to_the_turn_of_their_message(
+def test_thumbs_and_corrections_belong_to_the_request_that_was_last(
     page_of, collection, inbox, upload
 ):
     page = page_of(*FIRST, *SECOND)
     visit = Visit(page.lobby, inbox)
     page.feedback._consented(visit, True)
     sent(page, visit, "Where is the face?", upload())
-    first = len(visit.chat)
+    page.feedback._judged(visit, liked=True)
     sent(page, visit, "Blur it.")
-    page.feedback._judged(visit, Thumb(first - 1, True))
-    updates = page.feedback._judged(visit, Thumb((len(visit.chat) - 1, 0), False))
+    updates = page.feedback._judged(visit, liked=False)
     assert "👎 for request 2" in updates[page.feedback.told].value
     page.feedback._corrected(visit, " Blurred: {img_2}. ")
     with pytest.warns(UserWarning, match="Write what would be right"):
@@ -124,7 +118,7 @@ def test_asking_again_makes_a_second_answer_to_the_same_prompt(
     page.feedback._consented(visit, True)
     sent(page, visit, "Where is the face?", upload())
     sent(page, visit, "Blur it.")
-    page.feedback._judged(visit, Thumb(len(visit.chat) - 1, False))
+    page.feedback._judged(visit, liked=False)
     before = visit.session.id
 
     async def again():
@@ -134,7 +128,7 @@ def test_asking_again_makes_a_second_answer_to_the_same_prompt(
     page.feedback._giving(visit)
     asyncio.run(again())
     visit.giving.carry_on(visit)
-    page.feedback._judged(visit, Thumb(len(visit.chat) - 1, True))
+    page.feedback._judged(visit, liked=True)
     assert visit.session.id != before
     trace = visit.session.trace
     assert [turn.message for turn in trace.turns] == ["Where is the face?", "Blur it."]
@@ -163,5 +157,3 @@ def test_nobody_is_asked_where_no_folder_was_named(page_of, inbox, upload):
         assert page.feedback.updates(visit) == {}
     box = next(c for c in page.blocks.config["components"] if c["props"].get("elem_id") == "giving")
     assert box["props"]["visible"] is False
-    liked = [d for d in page.blocks.config["dependencies"] if d["targets"][0][1] == "like"]
-    assert not liked
