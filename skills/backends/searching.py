@@ -20,6 +20,8 @@ SHOWN = 25  # pictures on one sheet
 def with_album(skills: SkillRegistry, album: Album | None) -> SkillRegistry:
     """Return the skills with those that search a folder; without a folder there are none.
 
+    A skill of the person's own that has such a name stays.
+
     Args:
         skills: What `with_backends` gave.
         album: The folder.
@@ -33,10 +35,8 @@ def with_album(skills: SkillRegistry, album: Album | None) -> SkillRegistry:
     model = search.function.model
     bound = replace(model, function=partial(model.function, album=album))
     chooser = Chooser(search.function.builtin, bound, None)
-    shown = [
-        _bound("open_found", partial(_open, album)),
-        _bound("show_found", partial(_show, album)),
-    ]
+    found = {"open_found": partial(_open, album), "show_found": partial(_show, album)}
+    shown = [_bound(name, does) for name, does in found.items() if name not in skills]
     return SkillRegistry([*others, replace(search, function=chooser), *shown])
 
 
