@@ -123,7 +123,7 @@ class StoredImage(Image):
         self.__dict__.update(facts, meta=MappingProxyType(dict(meta or {})))
 
     @cached_property
-    def pixels(self) -> NDArray[np.uint8]:  # type: ignore[override]
+    def pixels(self) -> NDArray[np.uint8]:
         return _unwritable(self._read())  # type: ignore[attr-defined]
 
     @property
