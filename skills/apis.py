@@ -16,6 +16,7 @@ class Api:
         model: What does it there, and would do it here.
         tells: Under which name its result says, beside boxes, what was looked for.
         shown: How its server introduces the result, where that is not the name called.
+        silent: Whether the outlines that it gives are shown to the person only.
     """
 
     names: tuple[str, ...]
@@ -26,6 +27,7 @@ class Api:
     model: str
     tells: str = ""
     shown: str = ""
+    silent: bool = False
 
 
 DETECTING = ("caption", "box_threshold", "text_threshold")
@@ -93,11 +95,14 @@ APIS = (
     ),
     Api(
         names=("clip", "retrieval"),
+        skills=("search_images",),
         does="finds captions of similar pictures",
         model="CLIP with an index of pictures",
     ),
     Api(
         names=("openseed",),
+        skills=("segment_scene",),
+        silent=True,
         does="divides a picture by what each part shows",
         model="OpenSeeD",
         shown="controlnet",
@@ -120,10 +125,18 @@ APIS = (
         does="edits a picture as a prompt says",
         model="InstructPix2Pix",
     ),
-    Api(names=("seem",), does="outlines what a reference picture marks", model="SEEM"),
+    Api(
+        names=("seem",),
+        skills=("segment_alike",),
+        silent=True,
+        does="outlines what a reference picture marks",
+        model="SEEM",
+    ),
     Api(
         names=("semantic-sam", "semantic_sam"),
         parameters=("point", "boxes"),
+        skills=("segment_levels",),
+        silent=True,
         does="gives outlines of several sizes around a point",
         model="Semantic-SAM",
     ),

@@ -21,6 +21,7 @@ from .original_calls import (
     not_here,
     run_skill,
 )
+from .original_regions import REGIONS
 from .original_saying import SAYING
 from .pixels import Image
 from .regions import Boxes, Masks
@@ -170,6 +171,8 @@ def _absent(api: Api, gone: Sequence[str] = ()) -> SkillSpec:
         boxes: JsonValue = None,
         box_threshold: JsonValue = None,
         text_threshold: JsonValue = None,
+        refimg: JsonValue = None,
+        refmask: JsonValue = None,
     ) -> Text:
         """Stand for a tool of LLaVA-Plus that is not installed."""
         raise not_here(api, "does it", gone)
@@ -184,6 +187,7 @@ MADE: dict[str, Maker] = {
     "ocr": _reading,
     "inpainting": _filling,
     **SAYING,
+    **REGIONS,
 }
 
 

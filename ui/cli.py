@@ -17,7 +17,7 @@ from llava_plus.errors import SetupError
 
 from .by_hand import run_skill
 from .cli_data import data_app
-from .cli_skills import BackendNames, SkillFiles, load_registry
+from .cli_skills import BackendNames, PictureFolder, SkillFiles, load_registry
 from .cli_skills import app as skills_app
 from .evaluating import evaluate
 from .kept import sessions_app
@@ -73,6 +73,7 @@ def ui(
     device: Device = "auto",
     skills: SkillFiles = None,
     backend: BackendNames = None,
+    pictures: PictureFolder = None,
     browser: Annotated[bool, typer.Option(help="Open a browser, too.")] = True,
     keep: Annotated[
         bool | None,
@@ -86,7 +87,7 @@ def ui(
     from .lobby import prune_hourly
     from .serve import needs_token, serve
 
-    registry = load_registry(skills, backend)
+    registry = load_registry(skills, backend, pictures)
     keep = not needs_token(host) if keep is None else keep
     store, results = (SessionStore(), open_results()) if keep else (None, None)
     home = None if store is None else store.home.root
@@ -136,6 +137,7 @@ def chat(
     device: Device = "auto",
     skills: SkillFiles = None,
     backend: BackendNames = None,
+    pictures: PictureFolder = None,
     point: Annotated[
         list[str] | None, typer.Option(help="x,y in 0..1: a place on the last picture.")
     ] = None,
@@ -152,7 +154,7 @@ def chat(
     home = None if session is None else data_home()
     agent = Agent(
         _loader(ctx)(planner, device=device),
-        load_registry(skills, backend),
+        load_registry(skills, backend, pictures),
         results=open_results(),
         home=home,
     )
@@ -186,11 +188,12 @@ def run(
     json: AsJson = False,
     skills: SkillFiles = None,
     backend: BackendNames = None,
+    pictures: PictureFolder = None,
 ) -> None:
     """Run one skill by hand, without a planner."""
     result = asyncio.run(
         run_skill(
-            load_registry(skills, backend),
+            load_registry(skills, backend, pictures),
             skill,
             arguments or [],
             images=image or [],
@@ -222,11 +225,12 @@ def replay(
     json: AsJson = False,
     skills: SkillFiles = None,
     backend: BackendNames = None,
+    pictures: PictureFolder = None,
 ) -> None:
     """Run the calls of a LLaVA-Plus conversation with these skills."""
     from .replayed import replay_item, show_replay
 
-    done = replay_item(file, number, image, load_registry(skills, backend), out)
+    done = replay_item(file, number, image, load_registry(skills, backend, pictures), out)
     if json:
         sys.stdout.write(done.trace.to_json() + "\n")
     else:

@@ -8,12 +8,13 @@ from typing import Any
 
 from llava_plus.errors import SetupError
 from llava_plus.skills import SkillRegistry, SkillSpec, Value, model_registry
-from llava_plus.skills.absent import ABSENT
+from llava_plus.skills.absent import ABSENT, needs_model
 from llava_plus.skills.classes import DEVICE, best_device
 from llava_plus.skills.spec import Routed
 
-from .backend import Backend
+from .backend import Backend, Model
 from .checkpoint import is_out_of_memory
+from .composing import with_composed
 from .precision import calculating
 from .shelf import Shelf, default_shelf
 from .status import Status, need_of, status_of
@@ -104,7 +105,7 @@ def with_backends(
             spec = _chosen(spec, choices.get(spec.name, Choice()), offered, shelf)
         if spec.backend != ABSENT:
             specs.append(spec)
-    return SkillRegistry(specs)
+    return with_composed(SkillRegistry(specs))
 
 
 def skill_backends(spec: SkillSpec, table: Sequence[Backend] = BACKENDS) -> tuple[str, ...]:
@@ -164,17 +165,22 @@ def _choice(text: str, source: str, table: Sequence[Backend]) -> tuple[str, Choi
 
 
 def _chosen(spec: SkillSpec, choice: Choice, offered: Sequence[Backend], shelf: Shelf) -> SkillSpec:
-    if choice.backend == BUILTIN:
+    if choice.backend == BUILTIN or (found := _found(choice, offered)) is None:
         return spec
+    shared = choice.shared or choice.backend == AUTO
+    return _backed(spec, *found, _coverage(spec.name) if shared else None, shelf)
+
+
+def _found(choice: Choice, offered: Sequence[Backend]) -> tuple[Backend, Status] | None:
+    """Return the model that is chosen; without a choice the first one that is there, if any."""
     if choice.backend == AUTO:
         looked = ((each, status_of(each)) for each in offered if not each.chosen_only)
-        found = next(((e, status) for e, status in looked if status.state == "available"), None)
-        return _backed(spec, *found, _coverage(spec.name), shelf) if found else spec
+        return next(((e, status) for e, status in looked if status.state == "available"), None)
     backend = next(each for each in offered if each.name == choice.backend)
     status = status_of(backend, choice.place)
     if status.state != "available":
         raise SetupError(f"{choice.said}: {backend.name} {status.sentence}")
-    return _backed(spec, backend, status, _coverage(spec.name) if choice.shared else None, shelf)
+    return backend, status
 
 
 def _backed(
@@ -199,32 +205,56 @@ def _backed(
     return replace(model, function=Chooser(spec, model, covers), backend=name)
 
 
+def use_model(skill: str, wanted: Iterable[str], use: Callable[[Model], Any]) -> Any:
+    """Do something with the model that does a skill, which nobody else uses meanwhile.
+
+    Args:
+        skill: One that only models do.
+        wanted: Choices; see `with_backends`.
+        use: What to do with it.
+
+    Raises:
+        SetupError: No model that does it is there, or it runs out of memory.
+    """
+    offered = [each for each in BACKENDS if each.skill == skill]
+    choice = _choices(wanted, BACKENDS).get(skill, Choice())
+    if (found := _found(choice, offered)) is None:
+        raise SetupError(str(needs_model(skill)))
+    backend, status = found
+    assert status.folder is not None
+    return _on_shelf(backend, status.folder, default_shelf(), use)
+
+
 def _function(backend: Backend, folder: Path, shelf: Shelf) -> Callable[..., Value]:
     """Return what does a skill with a model, which it loads at the first call."""
-    need = need_of(backend, folder)
-    key = (backend.name, str(folder))
     queue = Queue(backend.method)
 
     def function(*args: Any, **named: Any) -> Value:
-        device = best_device()
-        try:
-            with (
-                queue.waiting(args, named) as call,
-                shelf.borrow(key, need, lambda: backend.load(folder, device)) as model,
-                calculating(device),
-            ):
-                return queue.done(model, call)
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-        shelf.drop(key)  # only here has the error let go of what it held
-        raise SetupError(
-            f"{backend.name} ran out of memory on {device}; it takes about {need} MiB. Close other "
-            f"programs, name smaller weights (--backend {backend.skill}={backend.name}:"
-            f"FOLDER_OR_ID), or start with {DEVICE}=cpu."
-        )
+        with queue.waiting(args, named) as call:
+            done: Value = _on_shelf(backend, folder, shelf, lambda model: queue.done(model, call))
+            return done
 
     return function
+
+
+def _on_shelf(backend: Backend, folder: Path, shelf: Shelf, use: Callable[[Model], Any]) -> Any:
+    """Use a model alone; say it in a sentence where its memory does not suffice."""
+    need = need_of(backend, folder)
+    key = (backend.name, str(folder))
+    device = best_device()
+    try:
+        loading = shelf.borrow(key, need, lambda: backend.load(folder, device))
+        with loading as model, calculating(device):
+            return use(model)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+    shelf.drop(key)  # only here has the error let go of what it held
+    raise SetupError(
+        f"{backend.name} ran out of memory on {device}; it takes about {need} MiB. Close other "
+        f"programs, name smaller weights (--backend {backend.skill}={backend.name}:"
+        f"FOLDER_OR_ID), or start with {DEVICE}=cpu."
+    )
 
 
 def _coverage(skill: str) -> Callable[[Mapping[str, Any]], bool] | None:

@@ -14,6 +14,8 @@ from llava_plus.skills.common_things import COMMON_THINGS
 
 from .checkpoint import load_checkpoint
 from .finds import Floats, check_picture
+from .pairing import Pairing
+from .weights import identity
 from .wording import pillow
 
 SENTENCE = (
@@ -27,7 +29,8 @@ def load_matcher(folder: Path, device: str) -> Matcher:
     """Load the model from a folder."""
     from transformers import AutoModel, AutoProcessor
 
-    return Matcher(*load_checkpoint(folder, device, AutoModel, AutoProcessor))
+    model, processor = load_checkpoint(folder, device, AutoModel, AutoProcessor)
+    return Matcher(model, processor, key=identity(folder))
 
 
 class Matcher:
@@ -36,9 +39,12 @@ class Matcher:
     Args:
         model: A ``SiglipModel``, ``Siglip2Model`` or ``CLIPModel``.
         processor: Its processor.
+        key: Names the weights.
     """
 
-    def __init__(self, model: Any, processor: Any) -> None:
+    def __init__(self, model: Any, processor: Any, *, key: str) -> None:
+        self.pairing = Pairing(model, processor, key=key)
+        self.search_images = self.pairing.search_images
         self._model = model
         self._processor = processor
         self._alone = hasattr(model, "logit_bias")  # SigLIP judges each word by itself

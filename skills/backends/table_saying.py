@@ -62,6 +62,14 @@ SIGLIP = Backend(
     load=load_matcher,
     words=True,
 )
+CLIP = replace(
+    SIGLIP,
+    name="clip",
+    weights="openai/clip-vit-base-patch32",
+    model_types=("clip",),
+    download=605,
+    licence="MIT",
+)
 SAYING = (
     BLIP2,
     FLORENCE2,
@@ -69,14 +77,9 @@ SAYING = (
     replace(BLIP2, skill="ask", method="ask"),
     replace(IMAGE_TEXT, skill="ask", method="ask"),
     SIGLIP,
-    replace(
-        SIGLIP,
-        name="clip",
-        weights="openai/clip-vit-base-patch32",
-        model_types=("clip",),
-        licence="MIT",
-        download=605,
-    ),
+    CLIP,
+    replace(SIGLIP, skill="search_images", method="search_images"),
+    replace(CLIP, skill="search_images", method="search_images"),
     replace(FLORENCE2, skill="ocr", method="ocr", chosen_only=True),
     Backend(
         name="trocr",

@@ -81,4 +81,5 @@ def straightened(image: Image, lines: TextLines) -> Iterator[NDArray[np.uint8]]:
         height = max(2, round(float(np.linalg.norm(corners[3] - corners[0]))))
         goal = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
         matrix = cv2.getPerspectiveTransform(corners, goal)
-        yield cv2.warpPerspective(rgb, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+        line = cv2.warpPerspective(rgb, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+        yield np.asarray(line, np.uint8)

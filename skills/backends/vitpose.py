@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,15 +83,7 @@ class VitPose:
         places = self.places(image, people)
         if drawn:
             return edited(image, drawing(image, places))
-        rows = [
-            (
-                int(person) + 1,
-                JOINTS[joint],
-                *(round(float(number), 3) for number in places[person, joint]),
-            )
-            for person, joint in zip(*np.nonzero(places[..., 2] >= SURE), strict=True)
-        ]
-        return Table(("person", "joint", "x", "y", "sure"), tuple(rows))
+        return Table(("person", "joint", "x", "y", "sure"), tuple(_rows(places)))
 
     def places(self, image: Image, people: Boxes) -> Places:
         """Return where the joints are and how sure that is, of each person."""
@@ -114,6 +107,14 @@ class VitPose:
         return np.concatenate([np.clip(xy, 0, 1), sure], axis=2).astype(np.float32)
 
 
+def _rows(places: Places) -> Iterator[tuple[int, str, float, float, float]]:
+    """Yield each joint that is seen: whose, its name, its place and how sure it is."""
+    for number, person in enumerate(places.tolist(), 1):
+        for joint, (x, y, sure) in zip(JOINTS, person, strict=True):
+            if sure >= SURE:
+                yield number, joint, round(x, 3), round(y, 3), round(sure, 3)
+
+
 def drawing(image: Image, places: Places) -> NDArray[np.uint8]:
     """Return the pixels with joints and limbs over them: the person's left orange, right blue."""
     canvas = Pillow.fromarray(image.rgb())
@@ -125,7 +126,7 @@ def drawing(image: Image, places: Places) -> NDArray[np.uint8]:
         for start, end in LIMBS:
             if seen[start] and seen[end]:
                 draw.line((xy[start], xy[end]), fill=_color(start, end), width=width)
-        for joint in np.flatnonzero(seen):
+        for joint in np.flatnonzero(seen).tolist():
             (x, y), r = xy[joint], 1.5 * width
             draw.ellipse((x - r, y - r, x + r, y + r), fill=_color(joint, joint), outline="black")
     return np.asarray(canvas)

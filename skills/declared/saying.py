@@ -1,10 +1,10 @@
 """Saying in words what a picture shows."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from llava_plus.skills import Image, Tags, Text, skill
+from llava_plus.skills import Boxes, Image, Tags, Text, skill
 from llava_plus.skills.absent import needs_model
 
 Words = Annotated[list[str], Field(min_length=1, max_length=1000)]
@@ -46,3 +46,14 @@ def tag(
         most: How many words to return at most.
     """
     raise needs_model("tag")
+
+
+@skill(examples=("what is in this picture, and where", "mark everything that the photo shows"))
+def ground(image: Image, *, by: Literal["caption", "tags"] = "caption") -> Boxes:
+    """Say what a picture shows, in a sentence or in single words, and find where each thing is.
+
+    Args:
+        image: The picture to look at.
+        by: Whether the things of a caption are looked for, or tags.
+    """
+    raise needs_model("ground")

@@ -39,7 +39,8 @@ FOLDERS = {
     "depth-anything": "depth_anything",
 }
 MINE = ("blip2", "florence-2", "image-text", "siglip", "clip", "depth-anything", "vitpose", "trocr")
-PAIRS = [(each.name, each.skill) for each in BACKENDS if each.name in MINE]
+SEARCH = "search_images"  # wants a folder of pictures; see test_backend_searching.py
+PAIRS = [(b.name, b.skill) for b in BACKENDS if b.name in MINE and b.skill != SEARCH]
 ARGS = {"ask": {"question": "What is it?"}, "tag": {"words": ["cat", "dog", "red car"]}}
 
 
@@ -119,6 +120,16 @@ def test_a_chat_model_is_asked_in_its_own_template(model, noise):
         tokens[inputs["input_ids"].shape[1] :], skip_special_tokens=True
     )
     assert ours.ask(noise, " What  is it? ").text == " ".join(told.split())
+
+
+def test_the_family_of_the_weights_that_are_pulled_for_image_text_works(tmp_path, noise):
+    ours = named("image-text").load(TINY.smolvlm(tmp_path / "smolvlm"), "cpu")
+    words = "What is it? Answer in a few words."
+    tokens, inputs = theirs(ours, f"USER: <image>\n{words} ASSISTANT:", noise, max_new_tokens=60)
+    told = ours._processor.tokenizer.decode(
+        tokens[inputs["input_ids"].shape[1] :], skip_special_tokens=True
+    )
+    assert ours.ask(noise, "What is it?").text == " ".join(told.split())
 
 
 def test_florence2_is_given_its_tasks_and_read_without_its_signs(model, noise):

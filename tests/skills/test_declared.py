@@ -9,10 +9,12 @@ import pytest
 from llava_plus.errors import SetupError, SkillError
 from llava_plus.skills import (
     Artifacts,
+    Boxes,
     Call,
     Image,
     Runtime,
     SkillRegistry,
+    Tags,
     Text,
     default_registry,
     load_skills,
@@ -135,6 +137,67 @@ def test_what_a_model_could_do_is_told_with_the_command():
         "says: needs weights: 7 MB, tiny/says is not on this machine. "
         "Run: llava-plus skills pull says"
     )
+
+
+class Pointer:
+    """Finds each phrase of a label in a part of its own."""
+
+    def __call__(self, image, label):
+        names = label.split(" . ")
+        boxes = [(n / len(names), 0, (n + 1) / len(names), 1) for n in range(len(names))]
+        return Boxes(tuple(boxes), labels=tuple(names), query=label)
+
+
+class Teller(Sayer):
+    """Says what two pictures show."""
+
+    def caption(self, image, *, prompt=""):
+        return Text("a dog on a red bench" if image.width > 20 else "it is very close")
+
+    def tag(self, image, *, words=None, most=5):
+        return Tags(("dog", "bench"))
+
+
+def grounded(folder, tmp_path, tiny, *skills):
+    points = replace(
+        SAYS, name="points", skill="detect", model_types=("points",), method="__call__",
+        load=lambda *_: Pointer(),
+    )  # fmt: skip
+    tells = [replace(SAYS, skill=name, method=name, load=lambda *_: Teller()) for name in skills]
+    place = tiny.weights(tmp_path / "points", "points")
+    wanted = [f"detect=points:{place}", *(f"{each.skill}=says:{folder}" for each in tells)]
+    shelf = Shelf(budget=100)
+    return with_backends(default_registry(), wanted, table=[points, *tells], shelf=shelf)
+
+
+def test_what_a_caption_or_tags_name_is_found(folder, tmp_path, tiny):
+    skills = grounded(folder, tmp_path, tiny, "caption", "tag")
+    artifacts = Artifacts()
+    for width in (30, 12):
+        artifacts.add(Image(np.full((20, width, 3), 99, np.uint8)))
+    runtime = Runtime(skills, artifacts)
+    results = []
+    for args in ({"image": "img_1"}, {"image": "img_1", "by": "tags"}, {"image": "img_2"}):
+        seen = asyncio.run(runtime.run(Call(id="c", skill="ground", args=args)))
+        assert seen.ok, seen.text
+        boxes = artifacts[seen.handle].value
+        results.append((boxes.labels, boxes.query))
+    assert seen.backend == "caption:says+detect:points+tag:says"
+    assert results == [
+        (("dog", "red bench"), "a dog on a red bench"),
+        (("dog", "bench"), "dog, bench"),
+        ((), "it is very close"),
+    ]
+
+
+def test_grounding_needs_words_and_a_model_that_finds_them(folder, tmp_path, tiny):
+    only = grounded(folder, tmp_path, tiny, "tag")
+    assert "caption needs a model" in called(only, "ground").text
+    assert called(only, "ground", by="tags").ok
+    assert "ground" not in backed(f"caption=says:{folder}")
+    seen = called(backed(f"caption=says:{folder}"), "ground")
+    assert "ground needs a model, and there is none here. blip2 needs weights" in seen.text
+    assert "grounding-dino needs weights" in seen.text
 
 
 def test_one_name_stands_for_one_model():

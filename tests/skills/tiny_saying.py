@@ -267,3 +267,34 @@ def vitpose(folder, joints=17, experts=1):
     VitPoseForPoseEstimation(config).save_pretrained(folder)
     VitPoseImageProcessor(size={"height": 64, "width": 48}).save_pretrained(folder)
     return _on_the_hub(folder)
+
+
+def smolvlm(folder):
+    """Save an Idefics3 of 16 channels, as SmolVLM is one."""
+    import torch
+    from transformers import (
+        Idefics3Config,
+        Idefics3ForConditionalGeneration,
+        Idefics3ImageProcessor,
+        Idefics3Processor,
+    )
+
+    signs = ("<image>", "<fake_token_around_image>", "<global-img>", "<end_of_utterance>")
+    special = ("<pad>", "</s>", *signs)
+    tokenizer = _bytes(folder, "GPT2Tokenizer", special, eos_token="</s>", bos_token="</s>",
+                       unk_token="</s>", pad_token="<pad>")  # fmt: skip
+    tokenizer.add_special_tokens({"additional_special_tokens": list(signs)})
+    config = Idefics3Config(
+        vision_config={**_vision(image_size=64, patch_size=16), "model_type": "idefics3_vision"},
+        text_config={
+            "model_type": "llama", "vocab_size": len(tokenizer), "hidden_size": 16,
+            "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+            "bos_token_id": 1, "eos_token_id": 1, "pad_token_id": 0, "initializer_range": 0.5,
+        },
+        image_token_id=2, scale_factor=2, pad_token_id=0,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    Idefics3ForConditionalGeneration(config).save_pretrained(folder)
+    sees = Idefics3ImageProcessor(size={"longest_edge": 128}, max_image_size={"longest_edge": 64})
+    Idefics3Processor(sees, tokenizer, image_seq_len=4, chat_template=CHAT).save_pretrained(folder)
+    return _on_the_hub(folder)
