@@ -24,10 +24,10 @@ class Agent:
         store: Where pictures are kept; in memory if left out.
         results: Keeps what skills returned for later sessions, too; nobody does if left out.
         home: A directory in which sessions, with their pictures, outlive the process; see
-            `data_home`. If left out, all is forgotten when the process ends.
+            `data_home`. If left out, all is forgotten when the process ends, and a step costs less:
+            the loop's nodes are walked without LangGraph, which is there for checkpoints. So data
+            is made, with hundreds of sessions at once.
         retention: When sessions in ``home`` are deleted; never if left out.
-        batch: Whether sessions are for making data, hundreds at once: the same steps, events and
-            traces at less cost for each step, without LangGraph and so without checkpoints.
     """
 
     def __init__(
@@ -40,12 +40,9 @@ class Agent:
         results: ResultCache | None = None,
         home: str | Path | None = None,
         retention: Retention | None = None,
-        batch: bool = False,
     ) -> None:
         if home is not None and store is not None:
             raise SetupError("A home keeps pictures itself. Give the agent a home or a store.")
-        if home is not None and batch:
-            raise SetupError("A batch keeps no sessions. Leave out the home, or the batch.")
         self.planner = planner
         self.skills = default_registry() if skills is None else skills
         self.limits = limits or Limits()
@@ -53,7 +50,6 @@ class Agent:
         self.results = results
         self._kept = None if home is None else SessionStore(home)
         self._retention = retention
-        self._batch = batch
         self._sessions: dict[str, Session] = {}
         self._unnamed: WeakValueDictionary[str, Session] = WeakValueDictionary()
 
@@ -98,5 +94,4 @@ class Agent:
             store=store,
             results=self.results,
             keeper=keeper,
-            batch=self._batch,
         )

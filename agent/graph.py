@@ -26,7 +26,6 @@ from .trace import Reason, Step, Turn
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
     from langgraph.graph.state import CompiledStateGraph
-    from langgraph.types import Durability
 
     from .keeper import Keeper
 
@@ -83,7 +82,6 @@ class Loop:
     halt: Halt
     approvals: Approvals
     keeper: Keeper | None = None  # where checkpoints go
-    batch: bool = False  # whether to walk without LangGraph, which keeps nothing
     happenings: Happenings = field(default_factory=Happenings)
 
     async def run(self, decision: Decision | None, *, again: bool = False) -> AsyncGenerator[Event]:
@@ -94,7 +92,10 @@ class Loop:
             again: Whether to go on from the last checkpoint instead.
         """
         start: State = {"turn": self.turn, "decision": decision, "began": self.halt.elapsed()}
-        walk = self._walk(start) if self.batch else self._graph(None if again else {"state": start})
+        if self.keeper is None:
+            walk = self._walk(start)
+        else:
+            walk = self._graph(self.keeper, None if again else {"state": start})
         work = asyncio.create_task(walk)
         work.add_done_callback(lambda _: self.happenings.close())
         try:
@@ -117,24 +118,20 @@ class Loop:
         return state | after
 
     async def _walk(self, state: State) -> None:
-        """Go from node to node."""
+        """Go from node to node; what LangGraph adds is of no use where nothing is kept."""
         while (name := next_node(state)) != "answer":
             state = await self.node(name, state)
         await self.node("answer", state)
 
-    async def _graph(self, start: Channels | None) -> None:
+    async def _graph(self, keeper: Keeper, start: Channels | None) -> None:
         """Go from node to node as LangGraph does, with a checkpoint after each."""
-        graph = loop_graph()
+        graph = loop_graph().copy({"checkpointer": keeper.checkpoints()})
         config: RunnableConfig = {
             "recursion_limit": 2 * self.limits.steps + 8,
-            "configurable": {"loop": self},
+            "configurable": {"loop": self, "thread_id": keeper.thread},
         }
-        if self.keeper is not None:
-            graph = graph.copy({"checkpointer": self.keeper.checkpoints()})
-            config["configurable"]["thread_id"] = self.keeper.thread
-        durability: Durability | None = None if self.keeper is None else "sync"
         # Nothing is asked of the stream: nodes say themselves what happens.
-        async for _ in graph.astream(start, config, stream_mode=[], durability=durability):
+        async for _ in graph.astream(start, config, stream_mode=[], durability="sync"):
             pass
 
     async def plan(self, state: State) -> State:
@@ -172,7 +169,7 @@ class Loop:
         allowed = [call for call in fresh if call.id not in seen]
         for call in allowed:
             write(ActionStarted(call=call))
-        ended = await run(allowed, runtime=self.runtime, halt=self.halt)
+        ended = await run(allowed, runtime=self.runtime, halt=self.halt, write=write)
         seen |= {one.call_id: one for one in ended}
         for call in decision.calls:
             if call.id not in seen:

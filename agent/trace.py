@@ -1,6 +1,7 @@
 """What happened in a session: turns of steps of calls and what came back, as one line of JSON."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -45,7 +46,12 @@ class Turn(BaseModel):
 
 
 class Trace(BaseModel):
-    """A session with where everything in it came from; pictures by digest, in a store."""
+    """A session with where everything in it came from; pictures by digest, in a store.
+
+    Args:
+        truth: What the source of made data knows of the right answers, turn by turn.
+        tags: Words about made data, such as its kind, its language and who wrote it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
@@ -54,6 +60,8 @@ class Trace(BaseModel):
     skills: dict[str, str] = {}  # versions by name
     licence: str = ""  # of the pictures
     seed: int | None = None
+    truth: tuple[JsonValue, ...] = ()
+    tags: dict[str, str] = {}
     verdicts: dict[str, JsonValue] = {}  # what verifiers said
     turns: tuple[Turn, ...] = ()
     artifacts: Annotated[Artifacts, Field(repr=False)]
@@ -74,6 +82,8 @@ class Trace(BaseModel):
             if (version := fields.pop("format")) != FORMAT:
                 raise SetupError(f"The trace has format {version!r}; wanted {FORMAT}.")
             fields["artifacts"] = Artifacts.from_json(fields["artifacts"], store)
+            if "truth" in (said := fields.get("verdicts", {})):  # where older traces have it
+                fields["truth"] = said.pop("truth")
             return cls.model_validate(fields)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise SetupError(
@@ -101,3 +111,14 @@ class Trace(BaseModel):
 def pointed_at(artifact: Artifact) -> str:
     """Return the handle of the picture that a click or a dragged box lies on."""
     return artifact.source.removeprefix(POINTED)
+
+
+def artifacts_before(trace: Trace, turn: int) -> Iterator[Artifact]:
+    """Yield what there was before the first call of a turn, counted from 1, in order."""
+    turns = trace.turns[turn - 1 :]
+    made = {call.id for one in turns for step in one.steps for call in step.actions}
+    later = {handle for one in turns[1:] for handle in (*one.images, *one.pointers)}
+    for handle, artifact in trace.artifacts.items():
+        if artifact.source in made or handle in later:
+            return
+        yield artifact

@@ -4,6 +4,7 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from llava_plus.errors import SetupError
@@ -118,10 +119,7 @@ class Grammar:
     def requests(self, count: int, *, seed: int, compose: float = 0.3) -> Iterator[Request]:
         """Draw requests; a share of them joins two wishes in one sentence."""
         rng = random.Random(seed)
-        plans = sorted(self.by_plan)
-        # Answers without a skill have few headings but a large share of what people say.
-        weights = [0.6 if plan.startswith("say") else 1.0 for plan in plans]
-        edits = [p for p in plans if self._imperatives(p) and not p.startswith("say")]
+        plans, weights, edits = self._weighed
         made = 0
         while made < count:
             if rng.random() < compose:
@@ -133,6 +131,15 @@ class Grammar:
             if request is not None:
                 made += 1
                 yield request
+
+    @cached_property
+    def _weighed(self) -> tuple[list[str], list[float], list[str]]:
+        """All plans with how often each is drawn, and those that can be joined to others."""
+        plans = sorted(self.by_plan)
+        # Answers without a skill have few headings but a large share of what people say.
+        weights = [0.6 if plan.startswith("say") else 1.0 for plan in plans]
+        edits = [p for p in plans if self._imperatives(p) and not p.startswith("say")]
+        return plans, weights, edits
 
     def _single(self, pattern: Pattern, rng: random.Random) -> Request:
         slots = self._slots(pattern.plan, rng)

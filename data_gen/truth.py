@@ -1,16 +1,19 @@
 """What a source knows of the right answer: the plain form in which a trace carries it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from llava_plus.agent import Trace
-from llava_plus.errors import SetupError, SkillError
-from llava_plus.skills import Boxes, Image, SkillRegistry
+from llava_plus.errors import SetupError
+from llava_plus.skills import Boxes, Image, SkillRegistry, SkillSpec
+from llava_plus.skills.nouns import singular
+from llava_plus.skills.spec import Routed
 
-FIELD = "truth"  # of a trace's verdicts
+from .nouns import COMMON
+
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in 0..1
 
 
@@ -24,6 +27,8 @@ class Truth(BaseModel):
         texts: What stands in the picture; the answer must quote all of it.
         boxes: Where the things lie that a word names; what is found under that word must lie there.
         refuse: Whether the request must be refused.
+        known: What is known of the picture in words; an answer may rest on it as on what skills
+            have returned.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,6 +39,7 @@ class Truth(BaseModel):
     texts: tuple[str, ...] = ()
     boxes: dict[str, tuple[Box, ...]] = {}
     refuse: bool = False
+    known: tuple[str, ...] = ()
 
 
 _TRUTHS = TypeAdapter(tuple[Truth, ...])
@@ -46,7 +52,7 @@ def truths_of(trace: Trace) -> tuple[Truth, ...]:
         SetupError: What stands there is no such thing.
     """
     try:
-        return _TRUTHS.validate_python(trace.verdicts.get(FIELD, ()))
+        return _TRUTHS.validate_python(trace.truth)
     except ValidationError as error:
         first = error.errors()[0]
         raise SetupError(
@@ -57,26 +63,37 @@ def truths_of(trace: Trace) -> tuple[Truth, ...]:
 
 def with_truths(trace: Trace, truths: Sequence[Truth]) -> Trace:
     """Return the trace with what its source knows."""
-    plain: list[Any] = [truth.model_dump(mode="json", exclude_defaults=True) for truth in truths]
-    return trace.model_copy(update={"verdicts": {**trace.verdicts, FIELD: plain}})
+    plain = tuple(truth.model_dump(mode="json", exclude_defaults=True) for truth in truths)
+    return trace.model_copy(update={"truth": plain})
 
 
 def knowing(skills: SkillRegistry, truths: Sequence[Truth]) -> SkillRegistry:
-    """Return the skills with a `detect` that also finds what the source has boxes for."""
+    """Return the skills with a `detect` that also finds what the source has boxes for.
+
+    Faces, text and codes are found as ever. A `detect` with models behind it stays as it is.
+    """
     boxes = {label: found for truth in truths for label, found in truth.boxes.items()}
     if not boxes or "detect" not in skills:
         return skills
     spec = skills["detect"]
-    offline: Callable[..., Any] = spec.function
-
-    def detect(image: Image, label: str) -> Boxes:
-        try:
-            found: Boxes = offline(image=image, label=label)
-        except SkillError:
-            if label not in boxes:
-                raise
-            return Boxes(boxes[label], labels=(label,) * len(boxes[label]), query=label)
-        return found
-
+    if isinstance(spec.function, Routed):
+        return skills
     others = [each for each in skills if each.name != spec.name]
-    return SkillRegistry([*others, replace(spec, function=detect, backend="ground-truth")])
+    return SkillRegistry([*others, replace(spec, function=_Informed(spec, boxes))])
+
+
+class _Informed(Routed):
+    """`detect` that has been told where some things are."""
+
+    def __init__(self, spec: SkillSpec, boxes: Mapping[str, tuple[Box, ...]]) -> None:
+        def told(image: Image, label: str) -> Boxes:
+            return Boxes(boxes[label], labels=(label,) * len(boxes[label]), query=label)
+
+        self._boxes = boxes
+        self.options = (spec, replace(spec, function=told, backend="ground-truth"))
+
+    def choose(self, args: Mapping[str, Any]) -> SkillSpec:
+        """Return the skill that is told of a label where nothing here could find it."""
+        label = str(args.get("label", ""))
+        known = label in self._boxes and singular(label.lower()) not in COMMON
+        return self.options[known]

@@ -1,8 +1,8 @@
 """Measure what the loop, the runtime, the planner and the page cost, side by side in one run.
 
-make bench            # or: python -m llava_plus.evals.bench [loop] [remote] [page] [nano]
+make bench            # or a part: python -m llava_plus.evals.bench loop, remote, page, nano, …
 
-docs/benchmarks.md says what each figure is. All takes about three minutes on two cores that do
+docs/benchmarks.md says what each figure is. All takes about ten minutes on two cores that do
 nothing else; on a busy machine only ratios mean something.
 """
 
@@ -12,7 +12,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 from llava_plus.errors import SetupError
 
-from . import bench_loop, bench_nano, bench_page, bench_peers, bench_remote
+from . import (
+    bench_generate,
+    bench_loop,
+    bench_nano,
+    bench_page,
+    bench_peers,
+    bench_remote,
+    bench_train,
+)
 from .bench_loop import CALLS, EPISODES
 from .spread import Spread, Took, side_by_side
 
@@ -26,9 +34,10 @@ def loop() -> Iterator[str]:
     yield f"ms per call by the clock | on the cores, {CALLS} calls of a skill that does nothing"
     works: dict[str, Callable[[], object]] = {
         "bare loop": bench_loop.bare,
-        "plain LangGraph": bench_loop.plain_graph(),
-        "agent": bench_loop.ours(batch=False),
-        "agent, batch": bench_loop.ours(batch=True),
+        "plain LangGraph": bench_loop.plain(),
+        "agent": bench_loop.run_once,
+        "LangGraph, kept": bench_loop.plain_kept,
+        "agent, kept": bench_loop.kept,
         **bench_peers.installed(),
         "validation": bench_loop.validation,
         "dispatch": bench_loop.dispatch,
@@ -39,15 +48,15 @@ def loop() -> Iterator[str]:
     agent, plain = took["agent"], took["plain LangGraph"]
     above = (agent.clock.middle - plain.clock.middle, agent.cores.middle - plain.cores.middle)
     clock, cores = (each * 1000 / CALLS for each in above)
-    yield f"  the agent takes {clock:.3f} ms more than plain LangGraph, {cores:.3f} on the cores"
+    yield f"  the agent less plain LangGraph: {clock:+.3f} ms, {cores:+.3f} on the cores"
 
 
 def batch() -> Iterator[str]:
     """Run many episodes at once."""
     steps = EPISODES * CALLS
     yield f"ms per call by the clock | on the cores, {EPISODES} sessions of {CALLS} calls at once"
-    took = side_by_side({"agent, batch": bench_loop.episodes}, rounds=3)["agent, batch"]
-    yield _row("agent, batch", took, steps)
+    took = side_by_side({"agents": bench_loop.episodes}, rounds=3)["agents"]
+    yield _row("agents at once", took, steps)
     clock, cores = steps / took.clock.middle, steps / took.cores.middle
     yield f"  {clock:.0f} calls per second by the clock, {cores:.0f} for each core that is busy"
 
@@ -81,7 +90,21 @@ def nano() -> Iterator[str]:
         yield f"  step {number}: {_told(kept)} | {_told(again)} | {ratio:.2f}"
 
 
-PARTS = {"loop": loop, "batch": batch, "remote": remote, "page": page, "nano": nano}
+def generate() -> Iterator[str]:
+    """Make training data: nothing remembered, all remembered, and in two processes."""
+    yield "the generator of training data, twelve drawn scenes"
+    yield from bench_generate.lines()
+
+
+PARTS = {
+    "loop": loop,
+    "batch": batch,
+    "remote": remote,
+    "page": page,
+    "nano": nano,
+    "generate": generate,
+    "train": bench_train.lines,
+}
 
 
 def main(names: Sequence[str] = ()) -> None:

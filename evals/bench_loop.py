@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypedDict
 
 from llava_plus.agent import Agent, Decision, Event, Limits, PlanView
@@ -43,8 +45,8 @@ def bare() -> None:
         nothing(float(number))
 
 
-def plain_graph() -> Callable[[], None]:
-    """LangGraph alone: as many nodes for each call as our own loop has, which do nothing else."""
+def plain_graph(checkpointer: Any = None) -> Any:
+    """LangGraph alone: two nodes for each call, as our own loop has, which do nothing else."""
     from langgraph.graph import END, START, StateGraph
     from langgraph.types import Command
 
@@ -58,35 +60,52 @@ def plain_graph() -> Callable[[], None]:
     graph.add_node("plan", plan, destinations=("act", END))
     graph.add_node("act", act, destinations=("plan",))
     graph.add_edge(START, "plan")
-    compiled = graph.compile()
-
-    def run() -> None:
-        asyncio.run(compiled.ainvoke({"count": 0}, {"recursion_limit": 4 * CALLS}))
-
-    return run
+    return graph.compile(checkpointer)
 
 
-def agent(*, batch: bool) -> Agent:
+def plain() -> Callable[[], None]:
+    """Run LangGraph alone once, which keeps nothing."""
+    compiled = plain_graph()
+    return lambda: asyncio.run(compiled.ainvoke({"count": 0}, {"recursion_limit": 4 * CALLS}))
+
+
+def plain_kept() -> None:
+    """Run LangGraph alone with its own checkpoints in SQLite, written as ours are."""
+    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+    async def run(file: Path) -> None:
+        async with AsyncSqliteSaver.from_conn_string(str(file)) as saver:
+            config = {"recursion_limit": 4 * CALLS, "configurable": {"thread_id": "one"}}
+            await plain_graph(saver).ainvoke({"count": 0}, config, durability="sync")
+
+    with TemporaryDirectory() as folder:
+        asyncio.run(run(Path(folder) / "checkpoints.sqlite"))
+
+
+def agent(home: Path | None = None) -> Agent:
     """Return our own agent, with all that its loop does: checks, events, limits and a trace."""
     limits = Limits(steps=CALLS + 1)
-    return Agent(Instant(), SkillRegistry([nothing]), limits=limits, batch=batch)
+    return Agent(Instant(), SkillRegistry([nothing]), limits=limits, home=home)
 
 
-def ours(*, batch: bool) -> Callable[[], None]:
-    """Run our own agent once."""
-    return lambda: run_once(batch=batch)
-
-
-def run_once(*, batch: bool) -> None:
+def run_once(home: Path | None = None) -> None:
     """Let an agent make its calls; a run that ended otherwise would measure something else."""
-    turn = agent(batch=batch).session().run_sync("go").turns[0]
+    session = agent(home).session()
+    turn = session.run_sync("go").turns[0]
+    session.close()
     if (turn.reason, len(turn.steps)) != ("answered", CALLS + 1):
         raise RuntimeError(f"the run ended early: {turn.reason}, {len(turn.steps)} steps")
 
 
+def kept() -> None:
+    """Run the agent in a home: each node's state is on disk before the next one begins."""
+    with TemporaryDirectory() as folder:
+        run_once(Path(folder))
+
+
 def episodes(count: int = EPISODES) -> None:
-    """Run sessions side by side in the batch path, and take all their events."""
-    maker = agent(batch=True)
+    """Run sessions side by side, and take all their events."""
+    maker = agent()
 
     async def one() -> list[Event]:
         return [event async for event in maker.session().run("go")]

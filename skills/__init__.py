@@ -7,6 +7,7 @@ from .installed import LoadedSkills, load_skills
 from .journal import Ended, Journal
 from .original import with_original_names
 from .pixels import Image
+from .progress import tell_progress
 from .regions import Boxes, Masks, Region, TextLines, region_boxes, region_mask
 from .registry import (
     SkillRegistry,
@@ -59,6 +60,7 @@ __all__ = [
     "region_boxes",
     "region_mask",
     "skill",
+    "tell_progress",
     "value_from_json",
     "value_to_json",
     "with_original_names",

@@ -81,6 +81,10 @@ class Image:
         except OSError as error:
             raise ImageError(f"Cannot write {path.name!r}: {error.strerror or error}.") from error
 
+    def with_meta(self, meta: Mapping[str, str]) -> Image:
+        """Return the picture with what its file said about it."""
+        return self if dict(self.meta) == dict(meta) else Image(self.pixels, meta=meta)
+
     def describe(self) -> str:
         return f"{self.width}x{self.height}"
 
@@ -95,6 +99,44 @@ class Image:
 
     def __reduce__(self) -> tuple[Callable[..., Image], tuple[Any, ...]]:
         return _restored, (self.pixels, dict(self.meta))  # as it travels between processes
+
+
+class StoredImage(Image):
+    """A picture that is kept somewhere; its pixels are read when somebody first looks at them.
+
+    Args:
+        digest: Its name; whoever keeps it vouches that the pixels have it.
+        size: Width and height.
+        read: Returns the pixels, (height, width, 3 or 4).
+        meta: What its file said about it.
+    """
+
+    def __init__(
+        self,
+        digest: str,
+        size: tuple[int, int],
+        read: Callable[[], NDArray[np.uint8]],
+        *,
+        meta: Mapping[str, str] | None = None,
+    ) -> None:
+        facts = {"digest": digest, "_size": size, "_read": read}
+        self.__dict__.update(facts, meta=MappingProxyType(dict(meta or {})))
+
+    @cached_property
+    def pixels(self) -> NDArray[np.uint8]:  # type: ignore[override]
+        return _unwritable(self._read())  # type: ignore[attr-defined]
+
+    @property
+    def width(self) -> int:
+        return int(self._size[0])  # type: ignore[attr-defined]
+
+    @property
+    def height(self) -> int:
+        return int(self._size[1])  # type: ignore[attr-defined]
+
+    def with_meta(self, meta: Mapping[str, str]) -> Image:
+        """Return the picture with other facts, its pixels still unread."""
+        return StoredImage(self.digest, (self.width, self.height), lambda: self.pixels, meta=meta)
 
 
 def _restored(pixels: NDArray[np.uint8], meta: dict[str, str]) -> Image:

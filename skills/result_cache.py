@@ -41,6 +41,8 @@ class ResultCache:
         worth: Seconds; what took less is not kept, since reading it would take as long.
     """
 
+    quick = False  # whether nothing else waits meanwhile, so that no thread is needed to look
+
     def __init__(self, root: Path, *, cap: int = 1_000_000_000, worth: float = 0.2) -> None:
         self.root = root
         self.cap = cap

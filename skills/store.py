@@ -24,6 +24,8 @@ from .values import PREFIXES, Value, value_from_json, value_to_json
 class ArtifactStore:
     """Pictures by their digest, each once: PNG files in a folder, or in memory without one."""
 
+    quick = False  # whether nothing else waits meanwhile, so that no thread is needed to write
+
     def __init__(self, root: Path | None = None) -> None:
         self.root = root
         self._memory: dict[str, Image] = {}
@@ -70,7 +72,7 @@ class ArtifactStore:
 
     def path(self, digest: str) -> Path:
         """Return where a picture lies, or would lie, below the store's folder."""
-        return Path(self.root or "") / digest[:2] / f"{digest}.png"
+        return Path(self.root or "", digest[:2], f"{digest}.png")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,15 @@ _idle: list[SimpleQueue[tuple[Work, Tell]]] = []  # where each waiting thread fi
 os.register_at_fork(after_in_child=_idle.clear)  # a fork has none of the threads
 
 
+def cores_of_a_network() -> int:
+    """Return how many threads a network may compute with: OMP_NUM_THREADS, 0 for its own choice.
+
+    onnxruntime does not look at that variable itself.
+    """
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return int(given) if given.isdecimal() else 0
+
+
 def begin(work: Work, context: Context) -> asyncio.Future[Outcome]:
     """Work in a thread that does nothing else meanwhile; return what becomes the outcome.
 

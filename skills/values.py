@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass, fields, replace
+from dataclasses import KW_ONLY, dataclass, fields
 from typing import Any, ClassVar, get_args
 
 from .drawing import draw_points
@@ -194,7 +194,7 @@ def value_from_json(data: Mapping[str, Any], load_image: Callable[[str], Image])
     content = dict(data)
     kind = content.pop("kind", None)
     if kind == "image":
-        return replace(load_image(content["digest"]), meta=content.get("meta", {}))
+        return load_image(content["digest"]).with_meta(content.get("meta", {}))
     if kind not in KINDS:
         raise ValueError(f"No value of kind {kind!r}. Known: {', '.join(sorted(KINDS))}.")
     try:

@@ -1,5 +1,6 @@
-"""Traces as training data: ``llava-plus data verify | stats | export | import | decontaminate``."""
+"""Traces as training data: ``llava-plus data new | generate | verify | stats | export | …``."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -13,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from llava_plus.skills import SkillRegistry, load_skills, with_original_names
 
+from .cli_generate import generate, new
 from .data_report import complain, list_problems, show_report, show_statistics
 from .results import open_results
 from .terminal import print_json, say
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130  # exit code after Ctrl-C
 
-data_app = typer.Typer(no_args_is_help=True, help="Verify, count, export and import traces.")
+data_app = typer.Typer(no_args_is_help=True, help="Make, verify, count and export traces.")
+data_app.command()(new)
+data_app.command()(generate)
 
 
 class Form(StrEnum):
@@ -34,6 +38,8 @@ class Form(StrEnum):
     LLAMA_FACTORY = "llama-factory"
     MS_SWIFT = "ms-swift"
     PARQUET = "parquet"
+    CONVERSATIONS = "conversations"
+    DPO = "dpo"
 
 
 Folder = Annotated[Path, typer.Argument(help="Folder with traces: *.jsonl or trace.json.")]
@@ -152,6 +158,9 @@ def export(
         bool, typer.Option(help="llava-plus: calls keep our skills' names.")
     ] = False,
     name: Annotated[str, typer.Option(help="parquet: what the card calls it.")] = "traces",
+    side: Annotated[
+        int, typer.Option(min=1, help="conversations: pixels of a picture's side.")
+    ] = 64,
     pictures: Pictures = None,
     skills: SkillFiles = None,
 ) -> None:
@@ -159,8 +168,10 @@ def export(
     from llava_plus.data_gen.export import (
         ChatLines,
         Format,
+        Lessons,
         ParquetRows,
         PlusItems,
+        PreferencePairs,
         TraceLines,
         check_parquet,
         export_folder,
@@ -178,6 +189,10 @@ def export(
         case Form.PARQUET:
             check_parquet()
             make = partial(ParquetRows, name=name, yields=yields_of(folder))
+        case Form.CONVERSATIONS:
+            make = partial(Lessons, skills=registry, side=side)
+        case Form.DPO:
+            make = partial(PreferencePairs, skills=registry)
         case _:
             style: Any = form.value
             make = partial(ChatLines, skills=registry, style=style)
@@ -218,6 +233,31 @@ def import_(
     words = f"{done.calls} calls: {done.same} gave the recorded result, {done.failed} failed"
     say(Console(), words)
     complain(done.refused, done.problems)
+
+
+@data_app.command()
+def show(
+    folder: Folder,
+    port: Annotated[int | None, typer.Option(help="A free one from 7860 on if left out.")] = None,
+    browser: Annotated[bool, typer.Option(help="Open a browser, too.")] = True,
+    pictures: Pictures = None,
+) -> None:
+    """Browse traces, kept and dropped, on a page."""
+    from llava_plus.data_gen.browsing import TraceIndex
+
+    index = TraceIndex(folder, pictures=pictures or [])
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
+    from .showing import show_traces
+
+    server = show_traces(index, port=port)
+    say(Console(), f"The traces of {folder} are shown at {server.address}")
+    say(Console(), "Ctrl-C ends it.", "dim")
+    if browser:
+        typer.launch(server.address)
+    try:
+        server.wait()
+    finally:
+        index.close()
 
 
 def _skills(files: list[Path] | None) -> SkillRegistry:

@@ -13,6 +13,7 @@ from .terminal import print_json, printable, say
 
 if TYPE_CHECKING:
     from llava_plus.data_gen.folders import Problem
+    from llava_plus.data_gen.generate import Progress
     from llava_plus.data_gen.verify import Report
 
 UNFINISHED = 3  # exit code: not everything could be read
@@ -32,6 +33,28 @@ def show_report(report: "Report", out: Path, *, as_json: bool) -> None:
             words = f"{report.replayed} steps were replayed, {report.fresh} of them"
             say(console, f"{words} without kept results", "dim")
     complain(report.unreadable, report.problems)
+
+
+def show_made(progress: "Progress", out: Path, seconds: float) -> None:
+    """Print what each verifier let through of what a run of the generator made, and how fast."""
+    console = Console()
+    facts = progress.to_json()
+    console.print(_yields(facts["yields"]))
+    words = f"{facts['kept']} of {facts['played']} traces are kept in {out}"
+    say(console, f"{words}: {facts['written']} conversations about {facts['items']} pictures")
+    say(console, f"{progress.rate:.1f} kept a second, {seconds:.0f} s in this run")
+    if progress.found:
+        say(console, f"{progress.found} of them were there from a run that was broken off", "dim")
+    if facts["replayed"]:
+        again = f"{facts['replayed']} steps were replayed, {progress.counts['fresh']} of them"
+        say(console, f"{again} without kept results", "dim")
+    if progress.exhausted:
+        why = f"{progress.wanted} were wanted: there is nothing new to say about these pictures."
+        say(console, f"{why} Add pictures or writers.", "yellow")
+    if facts["problems"]:
+        lines = [f"  {one['where']}: {one['why']}" for one in progress.problems]
+        told = f"{facts['problems']} problems, in {out}/dropped/problems.jsonl, for instance:"
+        say(Console(stderr=True), "\n".join([told, *map(printable, lines)]), "yellow")
 
 
 def _yields(rows: Sequence[dict[str, Any]]) -> Table:

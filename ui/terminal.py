@@ -11,6 +11,7 @@ from rich.text import Text
 
 from llava_plus.agent import (
     ActionFinished,
+    ActionProgressed,
     ActionProposed,
     AnswerDelta,
     ApprovalNeeded,
@@ -74,6 +75,8 @@ async def narrate(
                 case ApprovalNeeded():
                     line(f"  ? {written(event.call)} waits for you", "yellow")
                     allow(event.call)
+                case ActionProgressed():
+                    go_on("progress", f"  {event.done}/{event.total}", "dim")
                 case ActionFinished():
                     line(*_outcome(event))
                 case AnswerDelta():

@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .item import UNKNOWN, Caption, Item, Joint, Problem, Report, Thing, Truth, in_order
+from .item import UNKNOWN, Caption, Item, Joint, Problem, Report, Shelf, Thing, Truth, in_order
 from .notes import (
     LARGEST,
     MalformedError,
     box_of,
     entries_of,
-    found_picture,
     key_of,
+    noted_picture,
     numbers_of,
     read_json,
-    size_of,
     top_of,
     words_of,
 )
@@ -46,48 +45,35 @@ class Coco:
 
     def items(self, report: Report, *, seed: int | None = None) -> Iterator[Item]:
         """Yield every picture that can be read, with the notes that make sense."""
+        yield from self.open(report, seed=seed).items()
+
+    def open(self, report: Report, *, seed: int | None = None) -> Shelf[str]:
+        """Read the files; notes are looked at when their picture is taken."""
         notes = [_Notes(path, report) for path in self.files]
         known = {key: image for one in notes for key, image in one.images.items()}
-        for key in in_order(known, seed):
-            item = self._item(key, known[key], notes, report)
-            if item is not None:
-                yield item
+        return Shelf(in_order(known, seed), lambda key: self._item(key, known[key], notes, report))
 
     def _item(self, key: str, entry: Entry, notes: Sequence[_Notes], report: Report) -> Item | None:
         file = next(one.name for one in notes if key in one.images)
-
-        def problem(why: str) -> None:
-            report(Problem(file=file, id=f"image {key}", why=why))
-
-        try:
-            size, name = size_of(entry, "width", "height"), words_of(entry, "file_name")
-        except MalformedError as error:
-            problem(str(error))
-            return None
-        found = found_picture([self.images], name, size, problem)
+        found = noted_picture(
+            entry, [self.images], lambda: words_of(entry, "file_name"), f"image {key}", file, report
+        )
         if found is None:
             return None
-        path, image = found
+        size = found.size
         lost: list[Problem] = []
         told = [note for one in notes for note in one.of(key, size, lost.append)]
         for each in lost:
             report(each)
         labels = () if lost else (label for one in notes for label in one.labels())
-        address = entry.get("flickr_url") or entry.get("coco_url")
-        licence = next((one.licence(key) for one in notes if one.licence(key)), self.licence)
-        return Item(
-            id=key,
-            picture=path,
-            width=image.width,
-            height=image.height,
-            origin=address if isinstance(address, str) else path.name,
-            licence=licence,
-            truth=Truth(
-                things=tuple(note for note in told if isinstance(note, Thing)),
-                captions=tuple(note for note in told if isinstance(note, Caption)),
-                complete=frozenset(labels),
-            ),
+        truth = Truth(
+            things=tuple(note for note in told if isinstance(note, Thing)),
+            captions=tuple(note for note in told if isinstance(note, Caption)),
+            complete=frozenset(labels),
         )
+        licence = next((one.licence(key) for one in notes if one.licence(key)), self.licence)
+        address = entry.get("flickr_url") or entry.get("coco_url")
+        return found.item(key, address=address, licence=licence, truth=truth)
 
 
 class _Notes:

@@ -11,7 +11,7 @@ from typing import Any
 from llava_plus.errors import SetupError
 from llava_plus.skills import IMAGE_SUFFIXES
 
-from .item import UNKNOWN, Caption, Item, Problem, Report, Truth, in_order, readable
+from .item import UNKNOWN, Caption, Item, Problem, Report, Shelf, Truth, in_order, readable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,18 +31,25 @@ class Folder:
     origin: str = ""
 
     def items(self, report: Report, *, seed: int | None = None) -> Iterator[Item]:
-        """Yield the pictures that can be read; links are followed to files within only."""
+        """Yield the pictures that can be read."""
+        yield from self.open(report, seed=seed).items()
+
+    def open(self, report: Report, *, seed: int | None = None) -> Shelf[str]:
+        """List the pictures; links are followed to files within only."""
         if not self.path.is_dir():
             raise SetupError(f"There is no folder {self.path.name!r}. Check the path.")
         home = self.path.resolve()
         found = (path for path in self.path.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
         names = sorted(path.relative_to(self.path).as_posix() for path in found)
-        for name in in_order(names, seed):
+
+        def item(name: str) -> Item | None:
             path = self.path / name
-            if not path.resolve().is_relative_to(home):
-                report(Problem(file=name, id="", why="it is a link that leads out of the folder"))
-            elif path.is_file() and (item := self._item(name, path, report)):
-                yield item
+            if path.resolve().is_relative_to(home):
+                return self._item(name, path, report) if path.is_file() else None
+            report(Problem(file=name, id="", why="it is a link that leads out of the folder"))
+            return None
+
+        return Shelf(in_order(names, seed), item)
 
     def _item(self, name: str, path: Path, report: Report) -> Item | None:
         def problem(why: str) -> None:

@@ -9,15 +9,14 @@ from typing import Any
 
 from llava_plus.errors import SetupError
 
-from .item import UNKNOWN, Caption, Item, Problem, Relation, Report, Thing, Truth, in_order
+from .item import UNKNOWN, Caption, Item, Problem, Relation, Report, Shelf, Thing, Truth, in_order
 from .notes import (
     MalformedError,
     box_of,
     entries_of,
-    found_picture,
     key_of,
+    noted_picture,
     read_json,
-    size_of,
     words_of,
 )
 
@@ -43,16 +42,19 @@ class VisualGenome:
 
     def items(self, report: Report, *, seed: int | None = None) -> Iterator[Item]:
         """Yield every picture that can be read, with the notes that make sense."""
+        yield from self.open(report, seed=seed).items()
+
+    def open(self, report: Report, *, seed: int | None = None) -> Shelf[str]:
+        """Read the files; notes are looked at when their picture is taken."""
         pictures = self._by_image("image_data.json", report)
         notes = {
             part: self._by_image(f"{file}.json", report)
             for part, file in zip(_PARTS, _FILES, strict=True)
             if (self.folder / f"{file}.json").exists()
         }
-        for key in in_order(pictures, seed):
-            item = self._item(key, pictures[key], notes, report)
-            if item is not None:
-                yield item
+        return Shelf(
+            in_order(pictures, seed), lambda key: self._item(key, pictures[key], notes, report)
+        )
 
     def _by_image(self, name: str, report: Report) -> dict[str, Entry]:
         content = read_json(self.folder / name)
@@ -63,31 +65,17 @@ class VisualGenome:
     def _item(
         self, key: str, entry: Entry, notes: Mapping[str, Mapping[str, Entry]], report: Report
     ) -> Item | None:
-        def problem(why: str) -> None:
-            report(Problem(file="image_data.json", id=f"image {key}", why=why))
-
-        try:
-            size = size_of(entry, "width", "height")
-        except MalformedError as error:
-            problem(str(error))
-            return None
-        found = found_picture(self.images, f"{key}.jpg", size, problem)
+        found = noted_picture(
+            entry, self.images, lambda: f"{key}.jpg", f"image {key}", "image_data.json", report
+        )
         if found is None:
             return None
-        path, image = found
-        address = entry.get("url")
-        reading = _Reading(key=key, size=size, report=report)
+        reading = _Reading(key=key, size=found.size, report=report)
         for part in _PARTS:
             if key in notes.get(part, {}):
                 reading.take(part, notes[part][key])
-        return Item(
-            id=key,
-            picture=path,
-            width=image.width,
-            height=image.height,
-            origin=address if isinstance(address, str) else path.name,
-            licence=self.licence,
-            truth=reading.truth(),
+        return found.item(
+            key, address=entry.get("url"), licence=self.licence, truth=reading.truth()
         )
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from llava_plus.errors import ImageError
 from llava_plus.skills import Boxes, Image, Masks, Points, Table, TextLines, load_image
@@ -15,7 +15,7 @@ from llava_plus.skills.regions import Box, Polygon
 from llava_plus.skills.rle import RLE, share
 
 UNKNOWN = "unknown"
-_Key = TypeVar("_Key")
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,6 +194,31 @@ class Problem:
 Report = Callable[[Problem], None]
 
 
+class Shelf(Generic[Key]):
+    """A source that was opened: its entries in order, each made an item when it is taken.
+
+    Args:
+        keys: The entries.
+        make: Returns the item of an entry; where that cannot be, reports why and returns none.
+    """
+
+    def __init__(self, keys: Sequence[Key], make: Callable[[Key], Item | None]) -> None:
+        self._keys, self._make = keys, make
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def take(self, place: int) -> Item | None:
+        """Return the item of a place, from 0; none where it cannot be used, which was reported."""
+        return self._make(self._keys[place])
+
+    def items(self) -> Iterator[Item]:
+        """Yield what can be used, in order."""
+        for place in range(len(self)):
+            if (item := self.take(place)) is not None:
+                yield item
+
+
 class Source(Protocol):
     """Where pictures come from."""
 
@@ -207,7 +232,16 @@ class Source(Protocol):
         ...
 
 
-def in_order(keys: Iterable[_Key], seed: int | None) -> list[_Key]:
+@runtime_checkable
+class OpenSource(Source, Protocol):
+    """A source whose pictures can be had in any order: all but those that are streamed."""
+
+    def open(self, report: Report, *, seed: int | None = None) -> Shelf[Any]:
+        """Return the source opened; takes what `Source.items` takes."""
+        ...
+
+
+def in_order(keys: Iterable[Key], seed: int | None) -> list[Key]:
     """Return the keys as they come, or in the order that a seed draws."""
     ordered = list(keys)
     if seed is not None:

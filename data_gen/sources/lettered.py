@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .item import UNKNOWN, Item, Problem, Report, Truth, Writing, in_order
+from .item import UNKNOWN, Item, Problem, Report, Shelf, Truth, Writing, in_order
 from .notes import (
     MalformedError,
     entries_of,
@@ -42,10 +42,15 @@ class HierText:
 
     def items(self, report: Report, *, seed: int | None = None) -> Iterator[Item]:
         """Yield every picture that can be read, with the lines that make sense."""
+        yield from self.open(report, seed=seed).items()
+
+    def open(self, report: Report, *, seed: int | None = None) -> Shelf[Entry]:
+        """Read the file; lines are looked at when their picture is taken."""
         content = top_of(self.file, read_json(self.file), "annotations", list)
         file = self.file.name
         entries = list(entries_of(content, file, report, lambda e: key_of(e, "image_id")))
-        for entry in in_order(entries, seed):
+
+        def item(entry: Entry) -> Item | None:
             key = key_of(entry, "image_id")
             picture = _Picture(
                 file=file, images=self.images, licence=self.licence, key=key, report=report
@@ -55,10 +60,10 @@ class HierText:
                 lines = list(_lines(entry))
             except MalformedError as error:
                 picture.problem(str(error))
-                continue
-            item = picture.item(f"{key}.jpg", size, [("line", line) for line in lines], _line)
-            if item is not None:
-                yield item
+                return None
+            return picture.item(f"{key}.jpg", size, [("line", line) for line in lines], _line)
+
+        return Shelf(in_order(entries, seed), item)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,10 +82,15 @@ class TextOcr:
 
     def items(self, report: Report, *, seed: int | None = None) -> Iterator[Item]:
         """Yield every picture that can be read, with the words that make sense."""
+        yield from self.open(report, seed=seed).items()
+
+    def open(self, report: Report, *, seed: int | None = None) -> Shelf[str]:
+        """Read the file; words are looked at when their picture is taken."""
         content = read_json(self.file)
         pictures = top_of(self.file, content, "imgs", dict)
         words = self._words(top_of(self.file, content, "anns", dict), pictures, report)
-        for key in in_order(pictures, seed):
+
+        def item(key: str) -> Item | None:
             picture = _Picture(
                 file=self.file.name,
                 images=self.images,
@@ -95,11 +105,11 @@ class TextOcr:
                 size, name = size_of(entry, "width", "height"), words_of(entry, "file_name")
             except MalformedError as error:
                 picture.problem(str(error))
-                continue
+                return None
             name = name if (self.images / name).exists() else Path(name).name
-            item = picture.item(name, size, words.get(key, []), _word)
-            if item is not None:
-                yield item
+            return picture.item(name, size, words.get(key, []), _word)
+
+        return Shelf(in_order(pictures, seed), item)
 
     def _words(
         self, entries: Entry, pictures: Entry, report: Report

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from llava_plus.errors import SetupError
 from llava_plus.skills import Image
 from llava_plus.skills.regions import Box, Polygon
 
-from .item import Problem, Report, readable
+from .item import Item, Problem, Report, Truth, readable
 
 LARGEST = 1e12  # of any number in notes
 _SLACK = 1.5  # pixels that a place may lie outside, by rounding
@@ -162,6 +163,58 @@ def found_picture(
         return path, image
     problem(f"there is no picture {name!r} in {', '.join(repr(f.name) for f in folders)}")
     return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noted:
+    """A picture that was found, with the size that its notes are for."""
+
+    path: Path
+    image: Image
+    size: tuple[int, int]
+
+    def item(self, id: str, *, address: Any, licence: str, truth: Truth) -> Item:
+        """Return the picture with what the notes say; an address that is no text is left out."""
+        return Item(
+            id=id,
+            picture=self.path,
+            width=self.image.width,
+            height=self.image.height,
+            origin=address if isinstance(address, str) else self.path.name,
+            licence=licence,
+            truth=truth,
+        )
+
+
+def noted_picture(
+    entry: Mapping[str, Any],
+    folders: Sequence[Path],
+    name: Callable[[], str],
+    id: str,
+    file: str,
+    report: Report,
+) -> Noted | None:
+    """Find the picture that an entry with width and height is about; else report why not.
+
+    Args:
+        entry: The notes.
+        folders: Where pictures lie.
+        name: Returns the name of its file, or raises ``MalformedError``.
+        id: What problems call it.
+        file: The file with the notes.
+        report: Called with the problem.
+    """
+
+    def problem(why: str) -> None:
+        report(Problem(file=file, id=id, why=why))
+
+    try:
+        size = size_of(entry, "width", "height")
+        found = found_picture(folders, name(), size, problem)
+    except MalformedError as error:
+        problem(str(error))
+        return None
+    return Noted(path=found[0], image=found[1], size=size) if found else None
 
 
 def _kind(value: Any) -> str:

@@ -14,7 +14,7 @@ from llava_plus.skills import Image
 
 from .figures import chart
 from .grounds import ground
-from .item import Item, Report, Truth
+from .item import Item, Report, Shelf, Truth
 from .painting import COLORS, thing, tray
 from .panels import code_label, letter, receipt, sign
 from .shapes import KINDS, UPRIGHT
@@ -56,8 +56,11 @@ class DrawnScenes:
 
     def items(self, report: Report, *, seed: int | None = None) -> Iterator[Item]:
         """Yield the scenes of a seed, 0 where none is given; there is nothing to report."""
-        for index in range(self.count):
-            yield scene(index, seed=seed or 0)
+        yield from self.open(report, seed=seed).items()
+
+    def open(self, report: Report, *, seed: int | None = None) -> Shelf[int]:
+        """Number the scenes; each is drawn when it is taken."""
+        return Shelf(range(self.count), lambda index: scene(index, seed=seed or 0))
 
 
 def scene(index: int, *, seed: int = 0) -> Item:

@@ -12,7 +12,7 @@ from llava_plus.errors import SetupError
 
 from .fetching import Fetcher, NotFetchedError
 from .folders import checked_facts
-from .item import UNKNOWN, Caption, Item, Problem, Report, Truth, in_order, readable
+from .item import UNKNOWN, Caption, Item, Problem, Report, Shelf, Truth, in_order, readable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,10 @@ class UrlList:
 
     def items(self, report: Report, *, seed: int | None = None) -> Iterator[Item]:
         """Yield the pictures that can be fetched and read."""
+        yield from self.open(report, seed=seed).items()
+
+    def open(self, report: Report, *, seed: int | None = None) -> Shelf[tuple[int, str]]:
+        """Read the list; each picture is fetched when it is taken."""
         if not self.allowed:
             raise SetupError(
                 f"The addresses in {self.file.name!r} are not fetched: that must be allowed. "
@@ -46,10 +50,8 @@ class UrlList:
         except (OSError, UnicodeDecodeError) as error:
             raise SetupError(f"Cannot read {self.file.name!r}: {error}. Check the path.") from error
         numbered = [(n, line.strip()) for n, line in enumerate(lines, 1) if line.strip()]
-        for number, line in in_order([each for each in numbered if each[1][0] != "#"], seed):
-            item = self._item(f"line {number}", line, report)
-            if item is not None:
-                yield item
+        lines_in_order = in_order([each for each in numbered if each[1][0] != "#"], seed)
+        return Shelf(lines_in_order, lambda each: self._item(f"line {each[0]}", each[1], report))
 
     def _item(self, name: str, line: str, report: Report) -> Item | None:
         def problem(why: str) -> None:

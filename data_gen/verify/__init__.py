@@ -1,7 +1,7 @@
 """Verifiers: each looks at one trace at a time and says whether it may stay, and why not."""
 
 from .answers import Grounded, MatchesTruth, NoLeak
-from .duplicates import Unique
+from .duplicates import Signature, Unique, signature
 from .permission import ALLOWED, Licences, Refusals
 from .replayed import Replay
 from .schema import Schema
@@ -19,11 +19,13 @@ __all__ = [
     "Report",
     "Schema",
     "Sieve",
+    "Signature",
     "Unique",
     "Verdict",
     "Verifier",
     "Yield",
     "put_pictures",
     "sift_folder",
+    "signature",
     "standard_verifiers",
 ]

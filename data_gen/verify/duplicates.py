@@ -7,6 +7,10 @@ nearest neighbors", 1998): texts whose minima agree in one whole band are compar
 
 import hashlib
 import json
+from dataclasses import dataclass
+from functools import cache
+from typing import Self
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +24,47 @@ from .verdict import PASSED, Verdict, dropped
 SHINGLE = 5  # characters
 BANDS, ROWS = 16, 4  # 99.98 % of texts with 80 % in common are compared, 64 % of those with half
 MINIMA = BANDS * ROWS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signature:
+    """What is remembered of a trace: digests of its text and of its pictures, and the minima."""
+
+    text: int
+    pictures: int
+    minima: NDArray[np.uint32]  # (64,)
+
+    def to_text(self) -> str:
+        """Write it in 544 letters."""
+        head = self.text.to_bytes(8) + self.pictures.to_bytes(8)
+        return (head + self.minima.astype("<u4").tobytes()).hex()
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Read what `to_text` wrote."""
+        data = bytes.fromhex(text)
+        minima = np.frombuffer(data, "<u4", offset=16).astype(np.uint32)
+        ends = int.from_bytes(data[:8]), int.from_bytes(data[8:16])
+        return cls(text=ends[0], pictures=ends[1], minima=minima)
+
+
+def signature(trace: Trace, *, seed: int = 0) -> Signature:
+    """Return what `Unique` compares; it depends on nothing but the trace and the seed."""
+    text = _asked(trace)
+    pieces = {text[i : i + SHINGLE] for i in range(max(1, len(text) - SHINGLE + 1))}
+    codes = np.array([crc32(piece.encode("utf-8", "replace")) for piece in pieces], np.uint64)
+    # Multiply-shift hashing (M. Dietzfelbinger et al., 1997): overflow is meant.
+    odd, shift = _hashes(seed)  # (64, 1), of (piece,)
+    mixed = (odd * codes + shift) >> np.uint64(32)  # (64, piece)
+    minima = mixed.min(axis=1).astype(np.uint32)
+    return Signature(text=_digest(text), pictures=_digest("".join(_pictures(trace))), minima=minima)
+
+
+@cache
+def _hashes(seed: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    rng = np.random.default_rng(seed)
+    odd = rng.integers(0, 1 << 62, (MINIMA, 1), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    return odd, rng.integers(0, 1 << 63, (MINIMA, 1), dtype=np.uint64)
 
 
 class Unique:
@@ -39,13 +84,11 @@ class Unique:
     name = "unique"
 
     def __init__(self, *, near: float = 0.8, most: int = 131_072, seed: int = 0) -> None:
-        rng = np.random.default_rng(seed)
         self.near = near
         self.most = most
+        self.seed = seed
         self.seen = 0
         self._slots = 1 << (2 * most - 1).bit_length()
-        self._odd = rng.integers(0, 1 << 62, (MINIMA, 1), dtype=np.uint64) * 2 + 1
-        self._shift = rng.integers(0, 1 << 63, (MINIMA, 1), dtype=np.uint64)
         self._minima = np.zeros((most, MINIMA), np.uint32)
         self._texts = np.zeros(most, np.uint64)  # a digest of each, to tell equal from near
         self._pictures = np.zeros(most, np.uint64)
@@ -59,32 +102,30 @@ class Unique:
 
     def check(self, trace: Trace) -> Verdict:
         """Compare with what was remembered; remember what passes."""
-        text, pictures = _asked(trace), _digest("".join(_pictures(trace)))
-        minima, slots = self._signature(text, pictures)
+        return self.admit(signature(trace, seed=self.seed))
+
+    def admit(self, one: Signature) -> Verdict:
+        """Compare a trace by what there is to remember of it."""
+        slots = self._slots_of(one)
         for place in {int(self._bands[band, slot]) for band, slot in enumerate(slots)} - {-1}:
-            if self._pictures[place] != pictures:
+            if self._pictures[place] != one.pictures:
                 continue
-            if self._texts[place] == _digest(text):
+            if self._texts[place] == one.text:
                 return dropped("another trace asks the same of the same pictures")
-            if (share := float((self._minima[place] == minima).mean())) >= self.near:
+            share = float((self._minima[place] == one.minima).mean())
+            if share >= self.near:
                 return dropped(f"another trace asks nearly the same ({share:.0%} of its pieces)")
         place = self.seen % self.most
         self.seen += 1
-        self._minima[place], self._texts[place] = minima, _digest(text)
-        self._pictures[place] = pictures
+        self._minima[place], self._texts[place] = one.minima, one.text
+        self._pictures[place] = one.pictures
         self._bands[np.arange(BANDS), slots] = place
         return PASSED
 
-    def _signature(self, text: str, pictures: int) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        """Return the minima (64,) and the slot of each band (16,)."""
-        pieces = {text[i : i + SHINGLE] for i in range(max(1, len(text) - SHINGLE + 1))}
-        codes = np.array([_digest(piece) for piece in pieces], np.uint64)  # (piece,)
-        # Multiply-shift hashing (M. Dietzfelbinger et al., 1997): overflow is meant.
-        mixed = (self._odd * codes + self._shift) >> np.uint64(32)  # (64, piece)
-        minima = mixed.min(axis=1).astype(np.uint32)
-        rows = minima.reshape(BANDS, ROWS)
-        slots = [_digest(row.tobytes() + pictures.to_bytes(8)) % self._slots for row in rows]
-        return minima, np.array(slots, np.int64)
+    def _slots_of(self, one: Signature) -> NDArray[np.int64]:
+        """Return the place of each band in its table, (16,)."""
+        rows, pictures = one.minima.reshape(BANDS, ROWS), one.pictures.to_bytes(8)
+        return np.array([_digest(row.tobytes() + pictures) % self._slots for row in rows], np.int64)
 
 
 def _asked(trace: Trace) -> str:

@@ -9,11 +9,19 @@ from llava_plus.skills import Artifacts, ArtifactStore
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """One step with calls."""
+    """One step with calls.
 
-    place: str  # in words
+    Args:
+        place: Where it stands, in words.
+        step: The step.
+        there: Handles, in the order in which they came.
+        mended: Whether the next step of the turn calls something, and all of that worked.
+    """
+
+    place: str
     step: Step
-    there: tuple[str, ...]  # handles, in the order in which they came
+    there: tuple[str, ...]
+    mended: bool = False
 
     def artifacts(self, trace: Trace) -> Artifacts:
         """Return the session's values as they were before the step, pictures in memory."""
@@ -37,7 +45,10 @@ def moments(trace: Trace) -> Iterator[Moment]:
             handle for turn in trace.turns[number:] for handle in (*turn.images, *turn.pointers)
         }
         there = _before(trace, made_later, given_later)
-        yield Moment(place=f"turn {number}, step {index}", step=step, there=tuple(there))
+        after = trace.turns[number - 1].steps[index : index + 1]
+        mended = any(one.actions and all(seen.ok for seen in one.observations) for one in after)
+        where = f"turn {number}, step {index}"
+        yield Moment(place=where, step=step, there=tuple(there), mended=mended)
 
 
 def _before(trace: Trace, calls: set[str], given: set[str]) -> Iterator[str]:

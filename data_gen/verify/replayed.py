@@ -1,6 +1,7 @@
 """Whether the same calls give the same results a second time."""
 
 import random
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -30,13 +31,15 @@ class Replay:
 
     Not covered: the results of a skill that may answer otherwise each time (``cache=False``), of
     which only the kind is compared. A call that waits for a person's approval is never run, so a
-    trace with one is dropped.
+    trace with one is dropped. A call that ran out of time is not run again; it costs the trace,
+    unless the next step of the turn worked without it.
 
     Args:
         skills: What runs; with what a trace's source knows of boxes, its `detect` finds them.
         results: Results of slow skills that earlier runs have kept.
         share: How many of the steps bypass those, drawn by the trace's id, 0..1.
         seed: Draws them.
+        run: Runs to the end what is awaited; a loop of its own each time if left out.
     """
 
     name = "replay"
@@ -48,7 +51,9 @@ class Replay:
         results: ResultCache | None = None,
         share: float = 0.02,
         seed: int = 0,
+        run: Callable[[Coroutine[Any, Any, Verdict]], Verdict] = wait,
     ) -> None:
+        self._run = run
         self.skills = SkillRegistry(
             replace(spec, time_limit=spec.time_limit * PATIENCE) for spec in skills
         )
@@ -59,7 +64,7 @@ class Replay:
 
     def check(self, trace: Trace) -> Verdict:
         """Run the steps until one differs."""
-        return wait(self._check(trace))
+        return self._run(self._check(trace))
 
     async def _check(self, trace: Trace) -> Verdict:
         skills = knowing(self.skills, truths_of(trace))
@@ -67,11 +72,11 @@ class Replay:
             if why := _unrepeatable(moment, skills):
                 return dropped(f"{moment.place}: {why}")
             artifacts = moment.artifacts(trace)
-            now = await self._runtime(trace, moment, skills, artifacts).run_many(
-                moment.step.actions
-            )
-            pairs = zip(moment.step.actions, moment.step.observations, now, strict=True)
-            for call, then, again in pairs:
+            done = zip(moment.step.actions, moment.step.observations, strict=True)
+            pairs = [(call, then) for call, then in done if then.error != "time"]
+            runtime = self._runtime(trace, moment, skills, artifacts)
+            now = await runtime.run_many([call for call, _ in pairs])
+            for (call, then), again in zip(pairs, now, strict=True):
                 if why := _differs(call, then, again, trace.artifacts, artifacts, skills):
                     return dropped(f"{moment.place}: {why}")
         return PASSED
@@ -88,7 +93,7 @@ class Replay:
 
 def _unrepeatable(moment: Moment, skills: SkillRegistry) -> str:
     for call, seen in zip(moment.step.actions, moment.step.observations, strict=True):
-        if seen.error not in (None, "skill"):
+        if seen.error not in (None, "skill") and not (seen.error == "time" and moment.mended):
             return f"{call.skill} ended by {seen.error}, which the next time may be otherwise"
         if call.skill in skills and skills[call.skill].approval:
             return f"{call.skill} waits for a person's approval, so it was not run again"

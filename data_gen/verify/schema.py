@@ -12,7 +12,8 @@ from .verdict import PASSED, Verdict, dropped
 class Schema:
     """Every call fits the skill that it names, with handles that were there, and came to an end.
 
-    A call that a planner got wrong costs the trace even where the planner put it right later.
+    A call that a planner got wrong costs the trace, unless it was told so in the words in which it
+    would be told now and all calls of its next step worked: that is how to put a call right.
     """
 
     name = "schema"
@@ -42,7 +43,8 @@ class Schema:
             try:
                 resolve(self.skills.find(call.skill), call.args, artifacts)
             except SkillError as error:
-                return str(error)
+                if not moment.mended or seen.ok or seen.text != str(error):
+                    return str(error)
             if why := _unkept(trace, call, seen):
                 return why
         return ""

@@ -3,12 +3,13 @@
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from llava_plus.agent import Trace
+from llava_plus.agent.waiting import wait
 from llava_plus.data_gen.folders import DROPPED, PICTURES, Problem, TraceFolder
 from llava_plus.data_gen.output import Output, Shards
 from llava_plus.errors import SetupError
@@ -88,6 +89,7 @@ def standard_verifiers(
     replay: bool = True,
     share: float = 0.02,
     seed: int = 0,
+    run: Callable[[Coroutine[Any, Any, Verdict]], Verdict] = wait,
 ) -> list[Verifier]:
     """Return all verifiers, what is quick first; only what passed all others is remembered.
 
@@ -98,8 +100,9 @@ def standard_verifiers(
         replay: Whether calls run once more.
         share: How many of the steps bypass the kept results, 0..1.
         seed: Draws those.
+        run: See `Replay`.
     """
-    last = [Replay(skills, results=results, share=share, seed=seed)] if replay else []
+    last = [Replay(skills, results=results, share=share, seed=seed, run=run)] if replay else []
     quick: list[Verifier] = [Schema(skills), Licences(licences), Refusals()]
     quick += [MatchesTruth(), Grounded(), NoLeak()]
     return [*quick, *last, Unique()]

@@ -8,7 +8,6 @@ from typing import Any, Literal
 from .single import Single
 
 Model = Any  # what a backend loads; it has a method that does the skill
-MIB = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +30,7 @@ class Backend:
         load: Makes the model of a folder with weights and a device ("cuda", "mps", "cpu").
         method: The one of that model that takes what the skill takes, and may take more.
         words: Whether the weights come with a tokenizer.
+        beside: Ids on the hub of other weights that a lone network is loaded beside.
         packages: Those that it imports beside what the program needs anyway.
         extra: The extra of this package that brings them.
         device: The device that it must have.
@@ -50,6 +50,7 @@ class Backend:
     load: Callable[[Path, str], Model]
     method: str = "__call__"
     words: bool = False
+    beside: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     extra: str = ""
     device: Literal["any", "cuda"] = "any"

@@ -50,8 +50,9 @@ def load_checkpoint(
     except (*damage, SafetensorError) as error:
         if is_out_of_memory(error):
             raise
-        first = (str(error).splitlines() or [type(error).__name__])[0][:300]
-        raise SetupError(f"The weights in {folder} cannot be loaded: {first} {AGAIN}") from error
+        raise SetupError(
+            f"The weights in {folder} cannot be loaded: {_first_line(error)} {AGAIN}"
+        ) from error
     missing = sorted(str(key) for key in report["missing_keys"] if not str(key).startswith(unused))
     if missing:
         shown = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
@@ -70,9 +71,8 @@ def placed(model: Any, device: str) -> Any:
     except (RuntimeError, AssertionError) as error:  # PyTorch raises either
         if is_out_of_memory(error):
             raise
-        first = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise SetupError(
-            f"The model cannot run on {device!r}: {first}. Start with {DEVICE}=cpu."
+            f"The model cannot run on {device!r}: {_first_line(error)}. Start with {DEVICE}=cpu."
         ) from error
 
 
@@ -81,3 +81,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     return isinstance(error, RuntimeError) and "allocate memory" in str(error)
+
+
+def _first_line(error: BaseException) -> str:
+    """Return the first line of an error that says something."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)[:300]

@@ -243,8 +243,10 @@ def _on_shelf(backend: Backend, folder: Path, shelf: Shelf, use: Callable[[Model
     key = (backend.name, str(folder))
     device = best_device()
     try:
-        loading = shelf.borrow(key, need, lambda: backend.load(folder, device))
-        with loading as model, calculating(device):
+        with (
+            shelf.borrow(key, need, lambda: backend.load(folder, device)) as model,
+            calculating(device),
+        ):
             return use(model)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):

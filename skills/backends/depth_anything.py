@@ -18,9 +18,9 @@ from .wording import pillow
 
 def load_depth_anything(folder: Path, device: str) -> DepthAnything:
     """Load the model from a folder."""
-    from transformers import AutoImageProcessor, DepthAnythingForDepthEstimation
+    from transformers import DepthAnythingForDepthEstimation, DPTImageProcessor
 
-    classes = (DepthAnythingForDepthEstimation, AutoImageProcessor)
+    classes = (DepthAnythingForDepthEstimation, DPTImageProcessor)
     return DepthAnything(*load_checkpoint(folder, device, *classes))
 
 
@@ -29,7 +29,7 @@ class DepthAnything:
 
     Args:
         model: A ``DepthAnythingForDepthEstimation``.
-        processor: Its image processor.
+        processor: Its ``DPTImageProcessor``.
     """
 
     def __init__(self, model: Any, processor: Any) -> None:

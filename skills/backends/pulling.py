@@ -11,12 +11,17 @@ from .backend import Backend
 from .single import Single
 from .weights import find_weights, lacking, model_type
 
+# Nothing that runs code when it is read, and nothing in a form that is not read here.
 FILES = (
     "*.json",
     "*.txt",
     "*.jinja",
     "model*.safetensors",
-)  # nothing that runs code when it is read
+    "diffusion_pytorch_model*.safetensors",
+    "*/model*.safetensors",
+    "*/diffusion_pytorch_model*.safetensors",
+)
+OTHERS = ("*.fp16.safetensors", "*.non_ema.safetensors")  # the same weights once more
 _SHA256 = re.compile(r"[0-9a-f]{64}")  # the hub's cache calls a large file by its checksum
 
 
@@ -52,7 +57,16 @@ def pull(backend: Backend, place: str = "", *, say: Callable[[str], None] = prin
             f"{repository} holds a model of type {kind!r}, but {backend.name} takes "
             f"{' or '.join(map(repr, backend.model_types))}, such as {backend.weights}."
         )
+    for other in backend.beside:
+        _pull_beside(other, say)
     return folder
+
+
+def _pull_beside(repository: str, say: Callable[[str], None]) -> None:
+    """Fetch what a model is loaded beside."""
+    say(f"Fetching {repository}, which belongs to it.")
+    if missing := lacking(_whole(repository, FILES), words=False):
+        raise SetupError(f"{repository} has no {missing} any more. Name weights that have all.")
 
 
 def _pull_single(backend: Backend, single: Single, place: str, say: Callable[[str], None]) -> Path:
@@ -96,7 +110,11 @@ def _fetched(repository: str, patterns: Sequence[str]) -> Path:
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     try:
-        return Path(snapshot_download(repository, allow_patterns=list(patterns)))
+        return Path(
+            snapshot_download(
+                repository, allow_patterns=list(patterns), ignore_patterns=list(OTHERS)
+            )
+        )
     except GatedRepoError as error:
         raise SetupError(
             f"{repository} is given out to those only who agreed to its terms on the hub. Do so "

@@ -8,10 +8,11 @@ from typing import Literal
 from llava_plus.errors import SetupError
 from llava_plus.skills.classes import best_device
 
-from .backend import MIB, Backend
+from .backend import Backend
 from .installing import install_command, not_installed
+from .pipelines import is_pipeline
 from .single import Single
-from .weights import find_weights, lacking, model_type, weight_bytes
+from .weights import MIB, find_weights, lacking, model_type, weight_bytes
 
 State = Literal["available", "needs extra", "needs weights", "too large"]
 
@@ -81,7 +82,21 @@ def status_of(backend: Backend, place: str = "") -> Status:
         wanted = " or ".join(map(repr, backend.model_types))
         why = f"{folder} holds a model of type {found!r}, wanted {wanted}"
         return Status(state="needs weights", why=why + _other_place(backend))
+    if missing := lacking_beside(backend, folder):
+        why = f"{missing}, which belongs to it, is not on this machine"
+        return Status(
+            state="needs weights", why=why, command=f"llava-plus skills pull {backend.name}"
+        )
     return _fitting(backend, folder)
+
+
+def lacking_beside(backend: Backend, folder: Path) -> str:
+    """Name the other weights that a lone network needs and that are not here; else nothing."""
+    if is_pipeline(folder):
+        return ""
+    places = ((other, find_weights(other)) for other in backend.beside)
+    lost = (other for other, place in places if place is None or lacking(place, words=False))
+    return next(lost, "")
 
 
 def memory_of(device: str) -> int:

@@ -4,10 +4,11 @@ from llava_plus.errors import SetupError
 
 from .backend import Backend
 from .table_extras import EXTRAS
+from .table_making import MAKING
 from .table_regions import REGIONS
 from .table_saying import SAYING
 
-BACKENDS = (*REGIONS, *EXTRAS, *SAYING)
+BACKENDS = (*REGIONS, *EXTRAS, *SAYING, *MAKING)
 
 
 def named(name: str) -> Backend:

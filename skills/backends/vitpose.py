@@ -40,9 +40,9 @@ def load_vitpose(folder: Path, device: str) -> VitPose:
     Raises:
         SetupError: It knows other joints than COCO's.
     """
-    from transformers import AutoImageProcessor, VitPoseForPoseEstimation
+    from transformers import VitPoseForPoseEstimation, VitPoseImageProcessor
 
-    classes = (VitPoseForPoseEstimation, AutoImageProcessor)
+    classes = (VitPoseForPoseEstimation, VitPoseImageProcessor)
     model, processor = load_checkpoint(folder, device, *classes)
     if model.config.num_labels != len(JOINTS):
         raise SetupError(
@@ -57,7 +57,7 @@ class VitPose:
 
     Args:
         model: A ``VitPoseForPoseEstimation``.
-        processor: Its image processor.
+        processor: Its ``VitPoseImageProcessor``.
     """
 
     def __init__(self, model: Any, processor: Any) -> None:

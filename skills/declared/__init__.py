@@ -1,5 +1,6 @@
 """The skills that only a model can do: what each takes and gives. Backends do them."""
 
+from .making import edit, generate, inpaint, redraw
 from .measuring import depth, pose
 from .outlines import (
     segment_alike,
@@ -16,9 +17,13 @@ __all__ = [
     "ask",
     "caption",
     "depth",
+    "edit",
+    "generate",
     "ground",
+    "inpaint",
     "open_found",
     "pose",
+    "redraw",
     "search_images",
     "segment_alike",
     "segment_choices",

@@ -120,7 +120,7 @@ def talk(few_skills, picture):
 
     def make(*turns, id="one", licence="CC0-1.0", skills=None, shift=0):
         script = [line for _, *lines in turns for line in lines]
-        agent = Agent(ScriptedPlanner(script), skills or few_skills, batch=True)
+        agent = Agent(ScriptedPlanner(script), skills or few_skills)
         session, images = agent.session(), [np.roll(picture, shift)]
         for message, *_ in turns:
             trace = session.run_sync(message, images)

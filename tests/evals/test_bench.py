@@ -23,28 +23,28 @@ def test_a_spread_is_its_middle_best_and_worst():
     assert f"{Spread.of([4.0, 1.0, 2.0]).times(10):6.1f}" == "  20.0 (10.0 to 40.0)"
 
 
-@pytest.mark.parametrize("batch", [False, True])
-def test_the_agent_makes_all_its_calls(batch):
-    session = bench_loop.agent(batch=batch).session()
+@pytest.mark.parametrize("kept", [False, True])
+def test_the_agent_makes_all_its_calls(kept, tmp_path):
+    session = bench_loop.agent(tmp_path if kept else None).session()
     turn = session.run_sync("go").turns[0]
     calls = [one for step in turn.steps for one in step.observations]
     assert [call.ok for call in calls] == [True] * bench_loop.CALLS
     assert not any(call.cached for call in calls)
-    bench_loop.run_once(batch=batch)
 
 
-def test_plain_langgraph_makes_as_many_calls(monkeypatch):
+@pytest.mark.parametrize("run", [bench_loop.plain(), bench_loop.plain_kept], ids=["plain", "kept"])
+def test_plain_langgraph_makes_as_many_calls(run, monkeypatch):
     calls = []
     real = bench_loop.nothing
     monkeypatch.setattr(bench_loop, "nothing", lambda number: calls.append(number) or real(number))
-    bench_loop.plain_graph()()
+    run()
     assert calls == [float(number) for number in range(bench_loop.CALLS)]
 
 
 def test_a_run_that_ends_early_is_not_measured(monkeypatch):
     monkeypatch.setattr(bench_loop.Instant, "plan", None)
     with pytest.raises(RuntimeError, match="the run ended early: error"):
-        bench_loop.run_once(batch=True)
+        bench_loop.run_once()
 
 
 def test_each_request_carries_the_photograph_once_and_begins_with_the_last_one():

@@ -39,8 +39,8 @@ FOLDERS = {
     "depth-anything": "depth_anything",
 }
 MINE = ("blip2", "florence-2", "image-text", "siglip", "clip", "depth-anything", "vitpose", "trocr")
-SEARCH = "search_images"  # wants a folder of pictures; see test_backend_searching.py
-PAIRS = [(b.name, b.skill) for b in BACKENDS if b.name in MINE and b.skill != SEARCH]
+SKILLS = ("caption", "ask", "tag", "ocr", "depth", "pose")
+PAIRS = [(b.name, b.skill) for b in BACKENDS if b.name in MINE and b.skill in SKILLS]
 ARGS = {"ask": {"question": "What is it?"}, "tag": {"words": ["cat", "dog", "red car"]}}
 
 
@@ -123,7 +123,11 @@ def test_a_chat_model_is_asked_in_its_own_template(model, noise):
 
 
 def test_the_family_of_the_weights_that_are_pulled_for_image_text_works(tmp_path, noise):
-    ours = named("image-text").load(TINY.smolvlm(tmp_path / "smolvlm"), "cpu")
+    try:
+        folder = TINY.smolvlm(tmp_path / "smolvlm")
+    except ImportError as error:
+        pytest.skip(f"this version of transformers cannot: {error}")
+    ours = named("image-text").load(folder, "cpu")
     words = "What is it? Answer in a few words."
     tokens, inputs = theirs(ours, f"USER: <image>\n{words} ASSISTANT:", noise, max_new_tokens=60)
     told = ours._processor.tokenizer.decode(

@@ -275,7 +275,7 @@ def smolvlm(folder):
     from transformers import (
         Idefics3Config,
         Idefics3ForConditionalGeneration,
-        Idefics3ImageProcessor,
+        Idefics3ImageProcessorPil,
         Idefics3Processor,
     )
 
@@ -295,6 +295,8 @@ def smolvlm(folder):
     )  # fmt: skip
     torch.manual_seed(0)
     Idefics3ForConditionalGeneration(config).save_pretrained(folder)
-    sees = Idefics3ImageProcessor(size={"longest_edge": 128}, max_image_size={"longest_edge": 64})
+    sees = Idefics3ImageProcessorPil(
+        size={"longest_edge": 128}, max_image_size={"longest_edge": 64}
+    )
     Idefics3Processor(sees, tokenizer, image_seq_len=4, chat_template=CHAT).save_pretrained(folder)
     return _on_the_hub(folder)

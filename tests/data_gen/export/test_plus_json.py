@@ -112,7 +112,7 @@ def test_what_the_original_cannot_say_is_left_out(talk, few_skills, picture):
         plus_item(both, few_skills)
     with pytest.raises(LeftOutError, match="holds <image>"):
         plus_item(talk(("what is <image>?", "ok")), few_skills)
-    session = Agent(ScriptedPlanner(["a", "b"]), few_skills, batch=True).session()
+    session = Agent(ScriptedPlanner(["a", "b"]), few_skills).session()
     session.run_sync("one", [picture])
     with pytest.raises(LeftOutError, match="knows one picture"):
         plus_item(session.run_sync("two", [picture]), few_skills)

@@ -228,6 +228,18 @@ def test_what_the_source_knows_stays_with_a_verified_trace(faces, folder_of, tmp
         assert trace.verdicts["ground truth"] == {"ok": True, "reason": ""}
 
 
+def test_older_traces_have_the_truth_among_their_verdicts(faces, folder_of, edited):
+    known = [Truth(counts={"face": 2})]
+
+    def older(fields):
+        fields["verdicts"]["truth"] = fields.pop("truth")
+        del fields["tags"]
+
+    (trace,) = TraceFolder(folder_of(edited(with_truths(faces(), known), older))).read()
+    assert truths_of(trace) == tuple(known)
+    assert trace.verdicts == {}
+
+
 def test_a_licence_is_given_to_traces_that_name_none(faces, folder_of, tmp_path):
     folder = folder_of(faces(licence=""), faces(licence="MIT"))
     sift_folder(TraceFolder(folder), tmp_path / "out", [], licence="CC0-1.0")

@@ -158,7 +158,7 @@ def test_nothing_found_is_worded_in_many_ways(talk):
 
 
 def test_a_truth_that_cannot_be_read_is_an_error(faces):
-    trace = faces().model_copy(update={"verdicts": {"truth": [{"turn": 0}]}})
+    trace = faces().model_copy(update={"truth": ({"turn": 0},)})
     with pytest.raises(SetupError, match=r"ground truth of trace one .* docs/data.md"):
         MatchesTruth().check(trace)
 
@@ -187,7 +187,7 @@ def test_pictures_need_an_allowed_licence(faces, licence, said):
 
 
 def test_without_pictures_no_licence_is_needed(few_skills):
-    session = Agent(ScriptedPlanner(["hi"]), few_skills, batch=True).session()
+    session = Agent(ScriptedPlanner(["hi"]), few_skills).session()
     assert not why(Licences(), session.run_sync("hello"))
 
 
@@ -242,7 +242,7 @@ def test_what_a_person_must_allow_is_never_run_again(talk):
         runs.append(image)
         return Text("sent")
 
-    session = Agent(ScriptedPlanner([]), SkillRegistry([post]), batch=True).session()
+    session = Agent(ScriptedPlanner([]), SkillRegistry([post])).session()
     session.attach([np.zeros((4, 4, 3), np.uint8)])
     trace = session.call_sync("post", {"image": "img_1"})
     assert len(runs) == 1
@@ -273,9 +273,7 @@ def test_ground_truth_boxes_are_found_again(talk, few_skills, edited):
 def test_a_share_of_the_steps_bypasses_what_is_kept(tmp_path, picture):
     """A wrong result in the cache agrees with a wrong trace; only running it finds out."""
     skills = default_registry().subset("rotate")
-    session = Agent(
-        ScriptedPlanner(["rotate(img_1, degrees=90)", "Done."]), skills, batch=True
-    ).session()
+    session = Agent(ScriptedPlanner(["rotate(img_1, degrees=90)", "Done."]), skills).session()
     trace = session.run_sync("turn it", [picture])
     wrong = Image.from_array(np.zeros((5, 5, 3), np.uint8))
     made = trace.artifacts

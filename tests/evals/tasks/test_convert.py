@@ -95,6 +95,68 @@ def scienceqa(folder):
     ]
 
 
+def lines(path, *rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def vizwiz(folder):
+    picture(folder / "VizWiz_val_00000000.jpg")
+    row = {"image": "VizWiz_val_00000000.jpg", "question": "What is this?", "answers": PEOPLE}
+    row["answers"] = [{**one, "answer_confidence": "yes"} for one in PEOPLE]
+    return [dump(folder / "val.json", [row | {"answer_type": "other", "answerable": 1}])]
+
+
+def gqa(folder):
+    picture(folder / "n161313.jpg")
+    row = {"imageId": "n161313", "question": "Is it overcast?", "answer": "no", "isBalanced": True}
+    return [dump(folder / "testdev_balanced_questions.json", {"201307251": row})]
+
+
+def mmvet(folder):
+    picture(folder / "v1_0.png")
+    row = {"imagename": "v1_0.png", "question": "What is x?", "answer": "-1<AND>-5"}
+    return [dump(folder / "mm-vet.json", {"v1_0": row | {"capability": ["ocr", "math"]}})]
+
+
+def llava_bench(folder):
+    picture(folder / "001.jpg")
+    row = {"question_id": 0, "image": "001.jpg", "text": "Which volcano?", "category": "conv"}
+    context = {"id": "001", "image": "001.jpg", "caption": "A crater with snow."}
+    return [
+        lines(folder / "questions.jsonl", row),
+        lines(folder / "context.jsonl", context),
+        lines(folder / "answers_gpt4.jsonl", {"question_id": 0, "text": "Fuji.", "model_id": "g"}),
+    ]
+
+
+def cvbench(folder):
+    picture(folder / "img" / "2D" / "count" / "ade20k_10.png")
+    row = {"idx": 0, "type": "2D", "task": "Count", "question": "How many organs?"}
+    row |= {"choices": ["3", "2"], "answer": "(B)", "source": "ADE20K", "prompt": "How many? (A)"}
+    row["filename"] = "img/2D/count/ade20k_10.png"
+    return [lines(folder / "test_2d.jsonl", row)]
+
+
+def mmvp(folder):
+    for number in "12":
+        picture(folder / f"{number}.jpg")
+    table = folder / "Questions.csv"
+    table.write_text(
+        "lndex,Question,Options,Correct Answer\n"
+        '1,"Open or closed?",(a) Open (b) Half (closed),(b)\n2,Which?,(a) Left. (b) Right.,(a)\n'
+    )
+    return [table]
+
+
+def refcoco(folder):
+    picture(folder / "COCO_train2014_000000581857.jpg")
+    image = {"id": 3, "file_name": "COCO_train2014_000000581857.jpg", "caption": "left woman"}
+    image |= {"width": 640, "height": 400}
+    box = {"image_id": 3, "bbox": [64.0, 40.0, 320.0, 400.0], "id": 9}
+    return [dump(folder / "finetune_refcoco_val.json", {"images": [image], "annotations": [box]})]
+
+
 @pytest.mark.parametrize(
     ("make", "facts"),
     [
@@ -113,15 +175,24 @@ def scienceqa(folder):
         (mmbench, [("7", "A"), ("1000007", "B")]),
         (seed, [("9_1", "C")]),
         (scienceqa, [("5", "B"), ("6", "B")]),
+        (vizwiz, [("VizWiz_val_00000000.jpg", "")]),
+        (gqa, [("201307251", "no")]),
+        (mmvet, [("v1_0", "-1<AND>-5")]),
+        (llava_bench, [("0", "Fuji.")]),
+        (cvbench, [("0", "B")]),
+        (mmvp, [("1", "B"), ("2", "A")]),
+        (refcoco, [("3", "")]),
     ],
 )
 def test_a_published_layout_becomes_questions_of_its_task(tmp_path, make, facts):
     published = tmp_path / "published"
     published.mkdir()
     out = tmp_path / "out"
-    assert convert(make.__name__, make(published), out) == len(facts)
+    name = make.__name__.replace("_", "-")
+    assert convert(name, make(published), out) == len(facts)
     pictures = out if make is mmbench else published
-    questions = read_questions(find_task(make.__name__), out / "questions.jsonl", pictures)
+    task = find_task("grounding" if make is refcoco else name)
+    questions = read_questions(task, out / "questions.jsonl", pictures)
     assert [(one.id, one.answer) for one in questions] == facts
     if make is textvqa:
         assert questions[0].ocr == ("STOP", "4")
@@ -129,6 +200,15 @@ def test_a_published_layout_becomes_questions_of_its_task(tmp_path, make, facts)
         assert [one.hint for one in questions] == ["", "Look."]
         assert questions[1].options == ("dog", "cat")
         assert Pillow.open(out / questions[1].image).size == (8, 8)
+    if make is mmvp:
+        assert [one.options for one in questions] == [
+            ("Open", "Half (closed)"),
+            ("Left.", "Right."),
+        ]
+    if make is refcoco:
+        assert questions[0].box == (0.1, 0.1, 0.6, 1.0)  # the part outside is cut off
+    if make is llava_bench:
+        assert questions[0].context == "A crater with snow."
     if make is scienceqa:
         assert [bool(one.image) for one in questions] == [True, False]
 
@@ -140,6 +220,10 @@ def test_what_is_not_as_published_is_named_by_file_and_entry(tmp_path):
         convert("vqav2", [questions, annotations], tmp_path / "out")
     with pytest.raises(SetupError, match="wanted 2 paths, got 1"):
         convert("vqav2", [questions], tmp_path / "out")
+    table = tmp_path / "Questions.csv"
+    table.write_text("lndex,Question,Options,Correct Answer\n1,Open?,yes or no,(a)\n")
+    with pytest.raises(SetupError, match=r"Questions.csv: entry 2 .* options 'yes or no'"):
+        convert("mmvp", [table], tmp_path / "out")
     with pytest.raises(SetupError, match="no question in"):
         convert("mme", [tmp_path], tmp_path / "out")
     assert not (tmp_path / "out" / "questions.jsonl").exists()

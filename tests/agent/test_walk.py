@@ -1,4 +1,4 @@
-"""Making data: many sessions at once, without LangGraph, with the same traces and events."""
+"""Without a home: many sessions at once, without LangGraph, with the same traces and events."""
 
 import asyncio
 import json
@@ -8,7 +8,6 @@ import sys
 import pytest
 
 from llava_plus.agent import Agent, Finished, Limits, PlannerError, ScriptedPlanner
-from llava_plus.errors import SetupError
 
 BABBLE = '{"thought":"hm","act'
 SCRIPTS = {
@@ -45,8 +44,8 @@ def told(event):
     return type(event).__name__, str(fields)
 
 
-def events(skills, script, picture, *, batch):
-    agent = Agent(ScriptedPlanner(script), skills, limits=Limits(steps=5), batch=batch)
+def events(skills, script, picture, *, home):
+    agent = Agent(ScriptedPlanner(script), skills, limits=Limits(steps=5), home=home)
 
     async def collect():
         session = agent.session("one")
@@ -57,17 +56,19 @@ def events(skills, script, picture, *, batch):
 
 
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
-def test_a_batch_tells_and_keeps_what_a_session_does(skills, picture, script):
-    whole = events(skills, script, picture, batch=False)
-    assert events(skills, script, picture, batch=True) == whole
+def test_a_session_tells_the_same_whether_langgraph_keeps_it_or_not(
+    skills, picture, script, tmp_path
+):
+    kept = events(skills, script, picture, home=tmp_path)
+    assert events(skills, script, picture, home=None) == kept
 
 
-def test_sessions_of_a_batch_do_not_mix(skills, picture):
+def test_sessions_at_once_do_not_mix(skills, picture):
     def line(view):
         done = len(view.turns[-1].steps)
         return f"slow(img_1, {done / 100})" if done < 3 else f"Seen {view.turns[-1].message}."
 
-    agent = Agent(ScriptedPlanner([line] * 400), skills, batch=True)
+    agent = Agent(ScriptedPlanner([line] * 400), skills)
 
     async def one(number):
         events = [event async for event in agent.session().run(str(number), [picture + number])]
@@ -86,8 +87,8 @@ def _texts(count):
     return [f"text_{number}" for number in range(1, count + 1)]
 
 
-def test_one_session_of_a_batch_is_stopped_and_the_others_go_on(skills, picture):
-    agent = Agent(ScriptedPlanner(["slow(img_1, 5)", "slow(img_1, 0)", "ok"]), skills, batch=True)
+def test_one_of_several_sessions_is_stopped_and_the_others_go_on(skills, picture):
+    agent = Agent(ScriptedPlanner(["slow(img_1, 5)", "slow(img_1, 0)", "ok"]), skills)
     first, second = agent.session(), agent.session()
 
     async def run(session):
@@ -104,27 +105,22 @@ def test_one_session_of_a_batch_is_stopped_and_the_others_go_on(skills, picture)
     assert (stopped.reason, other.reason, other.answer) == ("cancelled", "answered", "ok")
 
 
-def test_a_batch_does_not_import_langgraph():
+def test_without_a_home_langgraph_is_not_imported():
     program = (
         "import sys\n"
         "from llava_plus.agent import Agent, ScriptedPlanner\n"
-        "trace = Agent(ScriptedPlanner(['ok']), batch=True).session().run_sync('go')\n"
+        "trace = Agent(ScriptedPlanner(['ok'])).session().run_sync('go')\n"
         "print(trace.turns[0].answer, 'langgraph' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "ok False\n"
 
 
-def test_a_batch_keeps_no_sessions(skills, tmp_path):
-    with pytest.raises(SetupError, match="Leave out the home, or the batch"):
-        Agent(ScriptedPlanner([]), skills, home=tmp_path, batch=True)
-
-
-@pytest.mark.parametrize("batch", [False, True])
-def test_the_next_step_waits_until_all_that_happened_was_taken(skills, picture, batch):
+@pytest.mark.parametrize("kept", [False, True])
+def test_the_next_step_waits_until_all_that_happened_was_taken(skills, picture, kept, tmp_path):
     """Who leaves at an event finds no later step begun, however slowly they read."""
     planner = ScriptedPlanner(["read(img_1)"] * 4)
-    session = Agent(planner, skills, batch=batch).session()
+    session = Agent(planner, skills, home=tmp_path if kept else None).session()
 
     async def leave():
         stream = session.run("go", [picture])

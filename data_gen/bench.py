@@ -1,0 +1,102 @@
+"""Measure the generator: what the engine adds to a call, how fast it is, and on two processes.
+
+python -m llava_plus.data_gen.bench [--scenes 12] [--traces 1500] [--pairs 5]
+
+`cold` runs with nothing remembered, `warm` once more on the same pictures with all remembered.
+Rates count from the first part that is done to the last, since starting is the same for all sizes.
+On a busy machine only the ratios mean something.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from .crew import Setup
+from .generate import Progress, generate
+from .recipe import Recipe
+from .workshop import Job, Workshop
+
+CALLS = 10  # in one trace, where the overhead is measured
+
+
+def recipe(scenes: int, traces: int, workers: int) -> Recipe:
+    """Requests of the phrase banks about drawn scenes."""
+    given: dict[str, Any] = {"traces": traces, "workers": workers, "per_picture": 32, "side": 320}
+    given |= {"pictures_per_part": 1, "sources": [{"drawn": scenes}]}
+    return Recipe.parse({**given, "writers": [{"writer": "phrases"}]})
+
+
+def rate(given: Recipe, out: Path, cache: Path) -> tuple[float, Progress]:
+    """Run a recipe; return kept traces per second between the first part and the last."""
+    seen: list[tuple[float, int]] = []
+
+    def tick(progress: Progress) -> None:
+        if progress.kept > (seen[-1][1] if seen else 0):
+            seen.append((time.monotonic(), progress.kept))
+
+    done = generate(given, out, cache=cache, tick=tick)
+    (began, first), (ended, last) = seen[0], seen[-1]
+    return (last - first) / max(ended - began, 1e-9), done
+
+
+def overhead(folder: Path) -> float:
+    """Return the milliseconds of processor time that all of the engine adds to a call.
+
+    That is playing, verifying, replaying and writing traces of ten calls that measure a picture.
+    """
+    plan = " ; ".join(["image_info(img_1)"] * CALLS)
+    words = [f"{number} times: how big is [this|it]?" for number in range(200)]
+    requests = [{"ask": ask, "plan": plan} for ask in words]
+    given = Recipe.parse(
+        {
+            "per_picture": len(requests),
+            "pictures_per_part": 1,
+            "sources": [{"drawn": 1}],
+            "writers": [{"writer": "requests", "options": {"requests": requests}}],
+            "skills": {"use": ["image_info"]},
+        }
+    )
+    workshop: Workshop = Setup(recipe=given, out=folder, cache=None).open()
+    workshop.make(Job(number=0))
+    began = time.process_time()
+    workshop.make(Job(number=1))
+    spent = time.process_time() - began
+    workshop.close()
+    return spent * 1000 / (len(requests) * CALLS)
+
+
+def main() -> None:
+    """Print all figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scenes", type=int, default=12)
+    parser.add_argument("--traces", type=int, default=1500)
+    parser.add_argument("--pairs", type=int, default=5)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        print(f"the engine adds {overhead(home / 'calls'):.2f} ms to a call", flush=True)  # noqa: T201
+        cold, done = rate(recipe(options.scenes, options.traces, 1), home / "cold", home / "cache")
+        print(f"cold: {cold:.1f} kept traces/s/core, {done.share:.1%} kept", flush=True)  # noqa: T201
+        pairs = []
+        for pair in range(options.pairs):
+            one, two = (
+                rate(
+                    recipe(options.scenes, options.traces, workers),
+                    home / f"{pair}-{workers}",
+                    home / "cache",
+                )[0]
+                for workers in (1, 2)
+            )
+            pairs.append((one, two))
+            print(f"warm: {one:.0f}/s in one process, {two:.0f}/s in two", flush=True)  # noqa: T201
+        if pairs:
+            share = median(two / (2 * one) for one, two in pairs)
+            middle = median(one for one, _ in pairs)
+            print(f"warm: {middle:.0f} kept traces/s/core; two processes: {share:.2f} of twice")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
