@@ -3,6 +3,7 @@
 from .agent import Agent
 from .events import (
     ActionFinished,
+    ActionProgressed,
     ActionProposed,
     ActionStarted,
     AnswerDelta,
@@ -26,6 +27,7 @@ from .trace import Reason, Step, Trace, Turn
 
 __all__ = [
     "ActionFinished",
+    "ActionProgressed",
     "ActionProposed",
     "ActionStarted",
     "Agent",

@@ -43,6 +43,15 @@ class ActionStarted:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ActionProgressed:
+    """The call that runs has come so far: ``done`` of ``total`` parts."""
+
+    call: Call
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class ActionFinished:
     """The call ended, well or badly; ``artifact`` is what it made."""
 
@@ -72,6 +81,7 @@ Event = (
     | ActionProposed
     | ApprovalNeeded
     | ActionStarted
+    | ActionProgressed
     | ActionFinished
     | AnswerDelta
     | Finished

@@ -169,7 +169,7 @@ class Loop:
         allowed = [call for call in fresh if call.id not in seen]
         for call in allowed:
             write(ActionStarted(call=call))
-        ended = await run(allowed, runtime=self.runtime, halt=self.halt)
+        ended = await run(allowed, runtime=self.runtime, halt=self.halt, write=write)
         seen |= {one.call_id: one for one in ended}
         for call in decision.calls:
             if call.id not in seen:

@@ -30,7 +30,7 @@ from .keeper import Keeper, Kept, Running
 from .planner import Decision, Planner, PlanView
 from .pointing import Pointer, click, dragged
 from .slash import write_call
-from .trace import POINTED, Reason, Trace, Turn
+from .trace import POINTED, Reason, Trace, Turn, artifacts_before
 from .waiting import last, wait
 
 
@@ -170,6 +170,28 @@ class Session:
         self._attached += handles
         self._note()
         return handles
+
+    def take_up(self, trace: Trace, turn: int) -> str:
+        """Stand, as a new session, where another one stood before a turn; return its request.
+
+        The pictures and pointers of that turn are attached: `run` makes the request once more.
+
+        Args:
+            trace: Of the other session.
+            turn: Which one, from 1.
+        """
+        if self._turns or len(self.artifacts) or not 0 < turn <= len(trace.turns):
+            raise SetupError("Only a new session can take up a turn that another one has made.")
+        for artifact in artifacts_before(trace, turn):
+            self.artifacts.add(artifact.value, source=artifact.source)
+        for before in trace.turns[: turn - 1]:
+            if self._keeper is not None:
+                self._keeper.begin(before, None, self.artifacts, self._provenance())
+            self._end(before, "cancelled", before.seconds)
+        asked = trace.turns[turn - 1]
+        self._attached, self._pointers = asked.images, asked.pointers
+        self._note()
+        return asked.message
 
     def point(self, image: str, x: float, y: float) -> str:
         """Note a click on a picture, in 0..1, for the next request; return its handle."""

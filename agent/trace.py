@@ -1,6 +1,7 @@
 """What happened in a session: turns of steps of calls and what came back, as one line of JSON."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -110,3 +111,14 @@ class Trace(BaseModel):
 def pointed_at(artifact: Artifact) -> str:
     """Return the handle of the picture that a click or a dragged box lies on."""
     return artifact.source.removeprefix(POINTED)
+
+
+def artifacts_before(trace: Trace, turn: int) -> Iterator[Artifact]:
+    """Yield what there was before the first call of a turn, counted from 1, in order."""
+    turns = trace.turns[turn - 1 :]
+    made = {call.id for one in turns for step in one.steps for call in step.actions}
+    later = {handle for one in turns[1:] for handle in (*one.images, *one.pointers)}
+    for handle, artifact in trace.artifacts.items():
+        if artifact.source in made or handle in later:
+            return
+        yield artifact

@@ -50,20 +50,19 @@ class TraceFolder:
         self.files = tuple(_files(self.path))
         self.bytes = sum(file.stat().st_size for file in self.files)
         self.done = 0  # bytes that were read so far
-        self._more = [*pictures, data_home() / "pictures"]
+        self._more = pictures
 
     def read(self) -> Iterator[Trace | Problem]:
         """Yield what each line holds; a file is checked before its first line is given out."""
         self.done = 0
         for file in self.files:
             _check(file)
-            folders = [file.parent / PICTURES, file.parent.parent / PICTURES, *self._more]
-            stores = [ArtifactStore(folder) for folder in folders]
+            stores = stores_beside(file, self._more)
             with file.open("rb") as lines:
                 for number, raw in enumerate(lines, 1):
                     self.done += len(raw)
                     if raw.strip():
-                        yield _read(raw, f"{file.relative_to(self.path)}:{number}", stores)
+                        yield read_line(raw, f"{file.relative_to(self.path)}:{number}", stores)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -137,7 +136,14 @@ def _check(file: Path) -> None:
         )
 
 
-def _read(raw: bytes, where: str, stores: Sequence[ArtifactStore]) -> Trace | Problem:
+def stores_beside(file: Path, more: Sequence[Path] = ()) -> list[ArtifactStore]:
+    """Return where the pictures of a file's traces may lie; ``more`` names further folders."""
+    folders = [file.parent / PICTURES, file.parent.parent / PICTURES]
+    return [ArtifactStore(folder) for folder in (*folders, *more, data_home() / "pictures")]
+
+
+def read_line(raw: bytes, where: str, stores: Sequence[ArtifactStore]) -> Trace | Problem:
+    """Return what a line holds, with the pictures of the first of the stores that has them."""
     line = raw.decode("utf-8", "replace").strip()
     try:
         digests = _digests(json.loads(line))

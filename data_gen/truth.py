@@ -27,6 +27,8 @@ class Truth(BaseModel):
         texts: What stands in the picture; the answer must quote all of it.
         boxes: Where the things lie that a word names; what is found under that word must lie there.
         refuse: Whether the request must be refused.
+        known: What is known of the picture in words; an answer may rest on it as on what skills
+            have returned.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,6 +39,7 @@ class Truth(BaseModel):
     texts: tuple[str, ...] = ()
     boxes: dict[str, tuple[Box, ...]] = {}
     refuse: bool = False
+    known: tuple[str, ...] = ()
 
 
 _TRUTHS = TypeAdapter(tuple[Truth, ...])

@@ -29,10 +29,17 @@ def _requests(**options: Any) -> Writer:
     return RequestWriter(**options)
 
 
+def _teacher(**options: Any) -> Writer:
+    from .teacher import TeacherWriter
+
+    return TeacherWriter(**options)
+
+
 WRITERS: dict[str, Opener] = {
     "phrases": _phrases,
     "planned": _planned,
     "requests": _requests,
+    "teacher": _teacher,
 }
 
 

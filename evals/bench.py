@@ -12,7 +12,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 from llava_plus.errors import SetupError
 
-from . import bench_generate, bench_loop, bench_nano, bench_page, bench_peers, bench_remote
+from . import (
+    bench_generate,
+    bench_loop,
+    bench_nano,
+    bench_page,
+    bench_peers,
+    bench_remote,
+    bench_train,
+)
 from .bench_loop import CALLS, EPISODES
 from .spread import Spread, Took, side_by_side
 
@@ -95,6 +103,7 @@ PARTS = {
     "page": page,
     "nano": nano,
     "generate": generate,
+    "train": bench_train.lines,
 }
 
 

@@ -9,6 +9,7 @@ from .config import LMMConfig
 from .connectors import CONNECTORS
 from .inject import inject
 from .layout import Layout
+from .states import StateEncoder
 from .towers import Tower, tower_side, tower_size, tower_tokens
 
 
@@ -25,6 +26,11 @@ def build_connector(config: LMMConfig, towers: Sequence[Tower], text_dim: int) -
     dims = [tower.dim for tower in towers]
     connector: nn.Module = CONNECTORS[kind](vision_dims=dims, text_dim=text_dim, **options)
     return connector
+
+
+def build_states(config: LMMConfig, text_dim: int) -> StateEncoder | None:
+    """The encoder of state vectors, for a model that reads such."""
+    return StateEncoder(text_dim=text_dim, **config.states) if config.states else None
 
 
 def build_injections(config: LMMConfig, decoder: nn.Module, dim: int, media_dim: int) -> None:

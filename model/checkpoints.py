@@ -1,11 +1,9 @@
 """Weights of other homes: renaming tables, read and written strictly."""
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from transformers import PretrainedConfig
@@ -14,6 +12,7 @@ from llava_plus.errors import SetupError
 
 from .config import LMMConfig
 from .lmm import LMM
+from .weight_files import read_folder
 
 # Each row: the beginning of our names, what stands for it there, and what older or newer files of
 # the same home write instead. The first row that fits counts.
@@ -110,12 +109,8 @@ def load_state(model: LMM, state: Mapping[str, Tensor], table: str) -> None:
 
 
 def load_folder(model: LMM, folder: Path, table: str) -> None:
-    """Fill a model from a folder of safetensors files."""
-    state: dict[str, Tensor] = {}
-    for file in _files(folder):
-        with safe_open(file, "pt") as weights:
-            state.update({name: weights.get_tensor(name) for name in weights.keys()})  # noqa: SIM118
-    load_state(model, state, table)
+    """Fill a model from a folder of weights, safetensors or ``.bin``."""
+    load_state(model, read_folder(folder), table)
 
 
 def save_folder(model: LMM, folder: Path, table: str) -> None:
@@ -181,17 +176,6 @@ def _renamed(name: str, pairs: Iterable[tuple[str, str]]) -> str:
         if name.startswith(old):
             return new + name.removeprefix(old)
     return name
-
-
-def _files(folder: Path) -> list[Path]:
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        return [folder / Path(name).name for name in sorted(names)]
-    file = folder / "model.safetensors"
-    if not file.is_file():
-        raise SetupError(f"No model.safetensors in {folder}, whole or with its index.")
-    return [file]
 
 
 def _listed(names: Iterable[str]) -> str:

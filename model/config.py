@@ -4,6 +4,8 @@ from typing import Any, ClassVar
 
 from transformers import AutoConfig, PretrainedConfig
 
+from . import chatglm  # noqa: F401 (registers its config with transformers)
+
 
 class LMMConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
     """Towers, connector, decoder and layout of one LMM; `docs/models.md` shows whole ones.
@@ -15,11 +17,13 @@ class LMMConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
             "full" keeps it), ``grid``, ``size``.
         connector: ``type`` (a name in `connectors.CONNECTORS`) and that connector's options.
         text_config: The HF config of the decoder, as a dict with its ``model_type``.
-        layout: ``image_token_id`` and ``video_token_id``, the placeholders; ``embed_scale``
-            multiplies the token embeddings; ``previous_token_mix`` adds a learned share of the
-            previous position's embedding; and the fields of `layout.Layout`, of which those that
-            follow from the towers and the connector may be left out.
+        layout: ``image_token_id``, ``video_token_id`` and ``state_token_id``, the placeholders;
+            ``embed_scale`` multiplies the token embeddings; ``previous_token_mix`` adds a learned
+            share of the previous position's embedding; ``prefix_end_id`` is the token before which
+            a `chatglm` decoder reads both ways; and the fields of `layout.Layout`, of which those
+            that follow from the towers and the connector may be left out.
         injections: One dict per kind of layer that sees pictures inside the decoder.
+        states: The options of `states.StateEncoder`, for a model that reads state vectors.
     """
 
     model_type = "llava_plus_lmm"
@@ -31,6 +35,7 @@ class LMMConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
     text_config: dict[str, Any] | PretrainedConfig | None = None
     layout: dict[str, Any] | None = None
     injections: list[dict[str, Any]] | None = None
+    states: dict[str, Any] | None = None
     tie_word_embeddings: bool = True
 
     def __post_init__(self, **kwargs: Any) -> None:

@@ -16,7 +16,7 @@ from transformers import (
 from transformers.cache_utils import Cache
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
-from .build import build_connector, build_injections, build_towers, layout_of
+from .build import build_connector, build_injections, build_states, build_towers, layout_of
 from .config import LMMConfig
 from .layout import Size
 from .losses import labelled_loss, next_token_loss
@@ -55,6 +55,7 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
         self.towers = nn.ModuleList(towers)
         text_dim = self.decoder.get_input_embeddings().embedding_dim
         self.connector = build_connector(config, towers, text_dim)
+        self.states = build_states(config, text_dim)
         media_dim = getattr(self.connector, "dim", text_dim)
         build_injections(config, self.decoder, text_dim, media_dim)
         self.injected = {injection["type"] for injection in config.injections or []}
@@ -64,6 +65,8 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
         self.video_token_id: int | None = facts.get("video_token_id")
         self.embed_scale = float(facts["embed_scale"])
         self.shares_positions = bool(facts.get("shared_positions"))
+        self.state_token_id: int | None = facts.get("state_token_id")
+        self.prefix_end_id: int | None = facts.get("prefix_end_id")
         # Each channel's share of the embedding one position back.
         self.previous_share = (
             nn.Parameter(torch.zeros(text_dim)) if facts["previous_token_mix"] else None
@@ -118,11 +121,13 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
         input_ids: Tensor,
         image_features: Tensor | None = None,
         video_features: Tensor | None = None,
+        state_features: Tensor | None = None,
     ) -> Tensor:
         """Token embeddings (batch, position, dim), with features in place of the placeholders."""
         embeds: Tensor = self.get_input_embeddings()(input_ids) * self.embed_scale
         if self.layout is None or self.layout.splice:
             embeds = filled(embeds, input_ids, self.image_token_id, image_features, "image")
+        embeds = filled(embeds, input_ids, self.state_token_id, state_features, "state")
         return filled(embeds, input_ids, self.video_token_id, video_features, "video")
 
     def forward(
@@ -138,9 +143,11 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
         use_cache: bool | None = None,
         logits_to_keep: int | Tensor = 0,
         labelled_only: bool = False,
+        loss_weights: Tensor | None = None,
         image_sizes: Tensor | None = None,
         batch_num_images: Tensor | None = None,
         pixel_values_videos: Tensor | None = None,
+        state_values: Tensor | None = None,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
         """Logits of the next token, and the loss where labels are given.
@@ -158,9 +165,12 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
             logits_to_keep: How many last positions get logits (0: all), or which positions.
             labelled_only: Give the loss alone, from the positions that have a label; for decoders
                 whose logits are the plain product with the output embeddings.
+            loss_weights: What the loss of each label is multiplied by (batch, position), with
+                ``labelled_only``.
             image_sizes: Heights and widths (image, 2) of the pictures, as they came.
             batch_num_images: How many pictures each conversation has; absent, each is on its own.
             pixel_values_videos: Videos (video, frame, 3, height, width) in order.
+            state_values: State vectors (state, dim) in order, for models that read such.
             **kwargs: Handed to the decoder.
         """
         seen = None
@@ -176,7 +186,8 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
                 if pixel_values_videos is None
                 else self._reader().see_videos(pixel_values_videos)
             )
-            inputs_embeds = self.embed(input_ids, rows, videos)
+            states = None if state_values is None else self._encode_states(state_values)
+            inputs_embeds = self.embed(input_ids, rows, videos, states)
         if use_cache is None:
             use_cache = not self.training and labels is None
         if use_cache and past_key_values is None:
@@ -196,9 +207,11 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
         }
         if input_ids is not None and (self.injected or self.shares_positions):
             context |= self._sight(self._holes(input_ids), seen, past_key_values, context)
+        if self.prefix_end_id is not None and input_ids is not None and not past:
+            context["prefix"] = torch.eq(input_ids, self.prefix_end_id).cumsum(-1) == 0
         if labelled_only and labels is not None:
             hidden = self.decoder.base_model(**context, use_cache=False).last_hidden_state
-            return labelled_loss(hidden, labels, self.get_output_embeddings())
+            return labelled_loss(hidden, labels, self.get_output_embeddings(), loss_weights)
         output = self.decoder(
             **context,
             past_key_values=past_key_values,
@@ -209,6 +222,11 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
         if labels is not None:
             output.loss = next_token_loss(output.logits, labels, kwargs.get("num_items_in_batch"))
         return cast("CausalLMOutputWithPast", output)
+
+    def _encode_states(self, state_values: Tensor) -> Tensor:
+        if self.states is None:
+            raise ValueError("This model has no state encoder: it cannot read state_values.")
+        return cast("Tensor", self.states(state_values))
 
     def _holes(self, input_ids: Tensor) -> Tensor:
         """Where pictures stand (batch, position)."""
@@ -249,7 +267,8 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
     def prepare_inputs_for_generation(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         inputs: dict[str, Any] = super().prepare_inputs_for_generation(*args, **kwargs)  # type: ignore[misc]
         if not kwargs.get("is_first_iteration", False) and kwargs.get("use_cache", True):
-            inputs.pop("image_features", None)
+            for name in ("image_features", "state_values"):
+                inputs.pop(name, None)
         return inputs
 
     @staticmethod

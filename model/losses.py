@@ -18,15 +18,23 @@ def next_token_loss(logits: Tensor, labels: Tensor, items: Tensor | int | None) 
     return total / items
 
 
-def labelled_loss(hidden: Tensor, labels: Tensor, head: nn.Module) -> CausalLMOutputWithPast:
+def labelled_loss(
+    hidden: Tensor, labels: Tensor, head: nn.Module, weights: Tensor | None = None
+) -> CausalLMOutputWithPast:
     """The mean of it, with logits only where a label is.
 
     Args:
         hidden: The decoder's last states (batch, position, dim).
         labels: Token ids, -100 where nothing is learned (batch, position).
         head: The output embeddings.
+        weights: What the loss of each label is multiplied by (batch, position); the mean is over
+            labels, whatever they weigh.
     """
     kept = labels[:, 1:] != -100
     logits: Tensor = head(hidden[:, :-1][kept])  # (label, vocabulary)
-    loss = functional.cross_entropy(logits.float(), labels[:, 1:][kept])
+    if weights is None:
+        loss = functional.cross_entropy(logits.float(), labels[:, 1:][kept])
+    else:
+        each = functional.cross_entropy(logits.float(), labels[:, 1:][kept], reduction="none")
+        loss = (each * weights[:, 1:][kept]).mean()
     return CausalLMOutputWithPast(loss=cast("torch.FloatTensor", loss))

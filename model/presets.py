@@ -7,7 +7,7 @@ from typing import Any
 
 from .config import LMMConfig
 from .tiny import tiny
-from .zoo import SYSTEMS
+from .zoo import ALIASES, SYSTEMS
 
 
 def nano_config(vocab_size: int = 4096, *, image_token_id: int = 0) -> LMMConfig:
@@ -77,6 +77,7 @@ def system_config(
     *,
     image_token_id: int = 0,
     video_token_id: int | None = None,
+    state_token_id: int | None = None,
 ) -> LMMConfig:
     """A system of the lineage by its name in `zoo.SYSTEMS`; "NAME-tiny" is its tiny form.
 
@@ -85,12 +86,17 @@ def system_config(
         vocab_size: The tokenizer's; the released checkpoint's if absent.
         image_token_id: The placeholder of pictures in that vocabulary.
         video_token_id: The placeholder of videos, if the model reads any.
+        state_token_id: The placeholder of state vectors, if the model reads any.
     """
     real = SYSTEMS[name.removesuffix("-tiny")]
     system = tiny(real) if name.endswith("-tiny") else deepcopy(real)
     if vocab_size is not None:
         system["text_config"]["vocab_size"] = vocab_size
-    tokens = {"image_token_id": image_token_id, "video_token_id": video_token_id}
+    tokens = {
+        "image_token_id": image_token_id,
+        "video_token_id": video_token_id,
+        "state_token_id": state_token_id,
+    }
     return LMMConfig(**system | {"layout": system["layout"] | tokens})
 
 
@@ -99,4 +105,6 @@ PRESETS: dict[str, Callable[..., LMMConfig]] = {
     "tiny": tiny_config,
     **{name: partial(system_config, name) for name in SYSTEMS},
     **{f"{name}-tiny": partial(system_config, f"{name}-tiny") for name in SYSTEMS},
+    **{alias: partial(system_config, name) for alias, name in ALIASES.items()},
+    **{f"{alias}-tiny": partial(system_config, f"{name}-tiny") for alias, name in ALIASES.items()},
 }

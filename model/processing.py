@@ -18,6 +18,7 @@ from llava_plus.messages import Conversation, ImagePart
 from .layout import Layout
 from .pictures import squared, views_of
 from .templates import TEMPLATES, Segment
+from .weight_files import read_json
 
 Pixels = NDArray[np.float32]
 _FILE = "processor.json"
@@ -86,7 +87,7 @@ class LMMProcessor:
         Labels are the ids where something is learned, -100 elsewhere. Without pixels, pictures only
         take their placeholders.
         """
-        alone = self._alone(conversation)
+        alone = self.alone(conversation)
         ids: list[int] = []
         labels: list[int] = []
         pixels: list[Pixels] = []
@@ -125,7 +126,7 @@ class LMMProcessor:
         pixels = torch.from_numpy(encoded["pixels"])
         sizes = [_size(image) for image in images]
         if self.layout.mode == "anyres":
-            alone = self._alone(conversation)
+            alone = self.alone(conversation)
             counts = [self.layout.views(size, alone=alone) for size in sizes]
             pixels = torch.nn.utils.rnn.pad_sequence(
                 list(torch.split(pixels, counts)), batch_first=True
@@ -134,7 +135,18 @@ class LMMProcessor:
         ready["batch_num_images"] = torch.tensor([len(images)])
         return ready
 
-    def _alone(self, conversation: Conversation) -> bool:
+    def counts(self, conversation: Conversation) -> list[int]:
+        """How many placeholders each picture of a conversation takes."""
+        alone = self.alone(conversation)
+        return [
+            self.layout.count_tokens(_size(image), alone=alone) for image in _images(conversation)
+        ]
+
+    def views(self, image: ImagePart, *, alone: bool = True) -> Pixels:
+        """A picture as its tower reads it (view, 3, size, size)."""
+        return np.stack(self._views(image, alone))
+
+    def alone(self, conversation: Conversation) -> bool:
         """Whether a conversation's pictures are tiled as a lone one is."""
         return self.layout.tile_several or len(_images(conversation)) == 1
 
@@ -203,7 +215,7 @@ class LMMProcessor:
                 " Give one that LMMProcessor.save_pretrained wrote."
             )
         tokenizer = PreTrainedTokenizerFast.from_pretrained(str(path))
-        facts = json.loads(file.read_text())
+        facts = read_json(file)
         layout = facts.pop("layout", None)
         return cls(tokenizer, **facts, layout=layout and Layout.from_dict(layout))
 

@@ -49,15 +49,17 @@ class Reader:
         sizes = [(int(height), int(width)) for height, width in image_sizes]
         if isinstance(self.connector, SVAConnector):
             return self._aggregate(self.connector, pixel_values, sizes)
-        if not isinstance(pixel_values, Tensor):
-            raise ValueError("Towers of several sizes were given pictures to tile: only SVA can.")
+        if not isinstance(pixel_values, Tensor) and layout.mode == "anyres":
+            raise ValueError("Towers of several sizes cannot tile pictures: use mode 'pad'.")
         alone = [True] * len(sizes)
         if batch_num_images is not None and not layout.tile_several:
             alone = [number == 1 for number in map(int, batch_num_images) for _ in range(number)]
         counts = [
             layout.views(size, alone=single) for size, single in zip(sizes, alone, strict=True)
         ]
-        views = torch.split(self.encode(split_views(pixel_values, counts)), counts)
+        if isinstance(pixel_values, Tensor):
+            pixel_values = split_views(pixel_values, counts)
+        views = torch.split(self.encode(pixel_values), counts)
         packed = [
             pack(one, size, layout, self.newline, alone=single)
             for one, size, single in zip(views, sizes, alone, strict=True)

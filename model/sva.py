@@ -128,12 +128,14 @@ class SVAConnector(nn.Module):
         groups = []
         for query_side in self.query_sides:
             windows = tuple(_windows(one, query_side) for one in own)
-            mask = torch.cat([_windows(one, query_side).squeeze(-1) for one in masks], dim=1)
+            shown = [_windows(one, query_side).squeeze(-1) for one in masks]
+            # A tower whose whole window is border is read as if it were picture.
+            shown = [one | ~one.any(dim=1, keepdim=True) for one in shown]
             groups.append(
                 Windows(
                     context=context.repeat_interleave(query_side**2, dim=0),
                     features=windows,
-                    mask=mask | ~mask.any(dim=1, keepdim=True),
+                    mask=torch.cat(shown, dim=1),
                 )
             )
         return groups

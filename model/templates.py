@@ -4,72 +4,15 @@ Templates are append-only: what they write for the first messages of a conversat
 write for all of it, so that a cache of the beginning stays good.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from llava_plus.messages import Conversation, ImagePart, Message, TextPart
+from llava_plus.messages import Conversation
 
+from .chat_templates import CHAT_TEMPLATES
+from .system_templates import SYSTEM_TEMPLATES
+from .template import Segment, Template, runs
 
-@dataclass(frozen=True, kw_only=True)
-class Segment:
-    """One of: words, a picture, or one special token by name.
-
-    Words never turn into special tokens, whatever they spell.
-    """
-
-    text: str = ""
-    image: ImagePart | None = None
-    token: str = ""
-    supervised: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Template:
-    """A way to write conversations.
-
-    Args:
-        name: What a processor's file calls it.
-        specials: The special tokens it writes, in the order in which a new tokenizer numbers them.
-        image_token: The one that stands for a picture's features.
-        end_token: The one that ends an assistant's message.
-        write: Gives the segments of the message at an index of a conversation.
-        opening: Segments in front of every conversation, given the conversation.
-        prompt: What stands before an assistant's words.
-    """
-
-    name: str
-    specials: tuple[str, ...]
-    image_token: str
-    end_token: str
-    write: Callable[[Conversation, int], Iterator[Segment]]
-    opening: Callable[[Conversation], Sequence[Segment]]
-    prompt: Segment
-
-    def render(
-        self, conversation: Conversation, *, add_generation_prompt: bool = False
-    ) -> list[Segment]:
-        """Write a conversation; the prompt is what an assistant continues."""
-        segments = list(self.opening(conversation))
-        for index in range(len(conversation)):
-            segments += self.write(conversation, index)
-        if add_generation_prompt:
-            segments.append(self.prompt)
-        return segments
-
-
-def _runs(message: Message) -> Iterator[str | ImagePart]:
-    """The parts of a message, with neighbouring texts joined."""
-    words = ""
-    for part in message.parts:
-        if isinstance(part, TextPart):
-            words += part.text
-            continue
-        if words:
-            yield words
-        words = ""
-        yield part
-    if words:
-        yield words
+__all__ = ["NANO", "TEMPLATES", "VICUNA_V1", "Segment", "Template"]
 
 
 def _write_nano(conversation: Conversation, index: int) -> Iterator[Segment]:
@@ -78,7 +21,7 @@ def _write_nano(conversation: Conversation, index: int) -> Iterator[Segment]:
         return
     learned = message.supervised and message.role == "assistant"
     yield Segment(token=f"<|{message.role}|>")
-    for run in _runs(message):
+    for run in runs(message):
         if isinstance(run, str):
             yield Segment(text=run, supervised=learned)
         else:
@@ -93,7 +36,7 @@ NANO = Template(
     end_token="<|end|>",
     write=_write_nano,
     opening=lambda conversation: (),
-    prompt=Segment(token="<|assistant|>"),
+    prompt=(Segment(token="<|assistant|>"),),
 )
 
 _VICUNA_SYSTEM = (
@@ -119,7 +62,7 @@ def _write_vicuna(conversation: Conversation, index: int) -> Iterator[Segment]:
         return
     answered = index > 0 and conversation[index - 1].role == "assistant"
     words = "USER: " if answered else " USER: "
-    for run in _runs(message):
+    for run in runs(message):
         if isinstance(run, str):
             words += run
             continue
@@ -136,7 +79,9 @@ VICUNA_V1 = Template(
     end_token="</s>",
     write=_write_vicuna,
     opening=_open_vicuna,
-    prompt=Segment(text=" ASSISTANT:"),
+    prompt=(Segment(text=" ASSISTANT:"),),
 )
 
-TEMPLATES = {template.name: template for template in (NANO, VICUNA_V1)}
+TEMPLATES = {
+    template.name: template for template in (NANO, VICUNA_V1, *SYSTEM_TEMPLATES, *CHAT_TEMPLATES)
+}

@@ -1,6 +1,6 @@
 """Systems small enough for any test, with every part of the real ones."""
 
-from .zoo import Data
+from .zoo_parts import Data
 
 # What each part of a system is in its tiny form, by its type.
 _TINY_TEXT: Data = {
@@ -62,13 +62,18 @@ def tiny(system: Data) -> Data:
         layout["pinpoints"] = [
             [height // tile * 8, width // tile * 8] for height, width in canvases
         ]
-    return {
+    if "prefix_end_id" in layout:
+        layout["prefix_end_id"] = 4
+    small = {
         "text_config": text,
         "towers": [_tiny_tower(tower) for tower in system["towers"]],
         "connector": connector | _TINY_CONNECTORS[connector["type"]],
         "layout": layout,
         "injections": [one | _TINY_INJECTIONS[one["type"]] for one in system.get("injections", [])],
     }
+    if states := system.get("states"):
+        small["states"] = states | {"hidden": 16}
+    return small
 
 
 def _tiny_tower(tower: Data) -> Data:
@@ -79,5 +84,5 @@ def _tiny_tower(tower: Data) -> Data:
     if "size" in tower:
         small["size"] = 12
     if "grid" in tower:
-        small["grid"] = 16 if vision["model_type"] == "convnext" else 4
+        small["grid"] = tower["grid"] // 6
     return small

@@ -1,7 +1,7 @@
 """Picture encoders: the only place that knows about hidden states and class tokens."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ class Tower(nn.Module):
         grid: Side of the square of features, to which they are resized bilinearly; as the encoder
             gives them if absent.
         size: Side in pixels of the pictures it reads; the encoder's own if absent.
+        last_norm_eps: Of the norm after the encoder, where a system's differs from the others.
     """
 
     def __init__(
@@ -32,12 +33,15 @@ class Tower(nn.Module):
         select_feature: str = "patch",
         grid: int | None = None,
         size: int | None = None,
+        last_norm_eps: float | None = None,
     ) -> None:
         super().__init__()
         if select_feature not in ("patch", "full"):
             raise ValueError(f"select_feature must be 'patch' or 'full', got {select_feature!r}.")
         config = AutoConfig.for_model(**vision)
         self.encoder = _encoder(config)
+        if last_norm_eps is not None:
+            cast("nn.LayerNorm", self.encoder.post_layernorm).eps = last_norm_eps
         self.select_layer = select_layer
         self.select_feature = select_feature
         self.grid = grid

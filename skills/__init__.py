@@ -7,8 +7,15 @@ from .installed import LoadedSkills, load_skills
 from .journal import Ended, Journal
 from .original import with_original_names
 from .pixels import Image
+from .progress import tell_progress
 from .regions import Boxes, Masks, Region, TextLines, region_boxes, region_mask
-from .registry import SkillRegistry, catalog_markdown, default_registry
+from .registry import (
+    SkillRegistry,
+    catalog_markdown,
+    catalog_page,
+    default_registry,
+    model_registry,
+)
 from .result_cache import ResultCache
 from .runtime import Runtime
 from .spec import Parameter, SkillSpec
@@ -45,12 +52,15 @@ __all__ = [
     "Value",
     "WorkerPool",
     "catalog_markdown",
+    "catalog_page",
     "default_registry",
     "load_image",
     "load_skills",
+    "model_registry",
     "region_boxes",
     "region_mask",
     "skill",
+    "tell_progress",
     "value_from_json",
     "value_to_json",
     "with_original_names",

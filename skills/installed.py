@@ -6,11 +6,15 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from llava_plus.errors import SetupError
 
 from .registry import SkillRegistry, default_registry
 from .spec import SkillSpec
+
+if TYPE_CHECKING:
+    from .albums import Album
 
 GROUP = "llava_plus.skills"  # of entry points
 SWITCH = "LLAVA_PLUS_INSTALLED_SKILLS"  # "0" leaves installed packages out
@@ -29,6 +33,7 @@ def load_skills(
     *,
     installed: bool | None = None,
     backends: Iterable[str] = (),
+    album: "Album | None" = None,
 ) -> LoadedSkills:
     """Return the built-in skills, those of a person's files and those of installed packages.
 
@@ -46,12 +51,13 @@ def load_skills(
         installed: Whether packages are asked; if left out, unless the environment variable
             ``LLAVA_PLUS_INSTALLED_SKILLS`` is 0.
         backends: Which models do which skills, as in "detect=grounding-dino"; see `with_backends`.
+        album: The person's folder of pictures that may be searched.
 
     Raises:
         SetupError: A file cannot be loaded, a name in it is taken, or a backend that is named
             cannot work here.
     """
-    from .backends import with_backends
+    from .backends import with_album, with_backends
 
     skills = default_registry()
     for file in {Path(file).expanduser().resolve(): file for file in files}.values():
@@ -59,7 +65,8 @@ def load_skills(
     if installed is None:
         installed = os.environ.get(SWITCH, "").strip() != "0"
     problems = _add_installed(skills) if installed else []
-    return LoadedSkills(skills=with_backends(skills, backends), problems=tuple(problems))
+    skills = with_album(with_backends(skills, backends), album)
+    return LoadedSkills(skills=skills, problems=tuple(problems))
 
 
 def _add_installed(skills: SkillRegistry) -> list[str]:

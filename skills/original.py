@@ -3,28 +3,31 @@
 A name that no skill of ours answers is there, too, and says what would: nothing steps in silently.
 """
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any
 
-from pydantic import Field, JsonValue
+from pydantic import JsonValue
 
 from llava_plus.errors import SkillError
 
 from .apis import APIS, BY_NAME, Api
-from .decorator import skill, spec_of
-from .origin import origin_of
+from .decorator import skill
+from .original_calls import (
+    TEXT_THRESHOLD,
+    Maker,
+    Share,
+    declared,
+    found,
+    not_here,
+    run_skill,
+)
+from .original_regions import REGIONS
+from .original_saying import SAYING
 from .pixels import Image
 from .regions import Boxes, Masks
 from .registry import SkillRegistry
 from .spec import Routed, SkillSpec
 from .values import Points, Text
-from .workers import GIVEN_UP, default_pool
-
-PHRASES = 16  # of one caption
-TEXT_THRESHOLD = 0.25  # what the original's server sends where nothing else is asked for
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def with_original_names(skills: SkillRegistry) -> SkillRegistry:
@@ -41,17 +44,12 @@ def with_original_names(skills: SkillRegistry) -> SkillRegistry:
     return named
 
 
-def phrases(caption: str) -> tuple[str, ...]:
-    """Return the phrases of a caption such as "girl . cart .", each once."""
-    return tuple(dict.fromkeys(part for word in caption.split(".") if (part := word.strip())))
-
-
 def _spec_of(api: Api, names: Sequence[str], skills: SkillRegistry) -> SkillSpec:
     """Declare what stands for an API under some of its names; the backend says what answers."""
-    there = all(name in skills for name in api.skills)
-    make = MADE.get(api.names[0]) if there else None
-    behind = [_preferred(skills[name], api) for name in api.skills] if there else []
-    spec = _absent(api) if make is None else make(SkillRegistry(behind))
+    gone = [name for name in api.skills if name not in skills]
+    make = None if gone else MADE.get(api.names[0])
+    behind = [] if make is None else [_preferred(skills[name], api) for name in api.skills]
+    spec = _absent(api, gone) if make is None else make(SkillRegistry(behind))
     answering = "+".join(_answering(one, api) for one in behind)
     return replace(
         spec,
@@ -77,12 +75,6 @@ def _answering(spec: SkillSpec, api: Api) -> str:
     return spec.backend if spec.backend in api.backends else spec.name
 
 
-def _declared(function: Callable[..., Any]) -> SkillSpec:
-    spec = spec_of(function)
-    assert spec is not None
-    return spec
-
-
 def _detection(skills: SkillRegistry) -> SkillSpec:
     @skill(time_limit=120)
     def grounding_dino(
@@ -93,9 +85,9 @@ def _detection(skills: SkillRegistry) -> SkillSpec:
         text_threshold: Share = TEXT_THRESHOLD,
     ) -> Boxes:
         """Find what the phrases of a caption name; " . " stands between them."""
-        return _found(skills, image, caption, box_threshold, text_threshold)
+        return found(skills, image, caption, box_threshold, text_threshold)
 
-    return _declared(grounding_dino)
+    return declared(grounding_dino)
 
 
 def _detection_outlined(skills: SkillRegistry) -> SkillSpec:
@@ -108,13 +100,13 @@ def _detection_outlined(skills: SkillRegistry) -> SkillSpec:
         text_threshold: Share = TEXT_THRESHOLD,
     ) -> Masks:
         """Find what the phrases of a caption name, and outline each."""
-        boxes = _found(skills, image, caption, box_threshold, text_threshold)
+        boxes = found(skills, image, caption, box_threshold, text_threshold)
         if not len(boxes):
             return Masks((), query=boxes.query)
-        masks: Masks = _run(skills, "segment", image=image, prompt=boxes)
+        masks: Masks = run_skill(skills, "segment", image=image, prompt=boxes)
         return masks
 
-    return _declared(grounded_sam)
+    return declared(grounded_sam)
 
 
 def _outlines(skills: SkillRegistry) -> SkillSpec:
@@ -133,10 +125,10 @@ def _outlines(skills: SkillRegistry) -> SkillSpec:
             prompts = _groups(points, point_labels)
         else:
             raise SkillError("sam: give either boxes or points, and not both.")
-        found = [_run(skills, "segment", image=image, prompt=prompt) for prompt in prompts]
-        return Masks(tuple(rle for masks in found for rle in masks.rles))
+        outlined = [run_skill(skills, "segment", image=image, prompt=prompt) for prompt in prompts]
+        return Masks(tuple(rle for masks in outlined for rle in masks.rles))
 
-    return _declared(sam)
+    return declared(sam)
 
 
 def _reading(skills: SkillRegistry) -> SkillSpec:
@@ -155,16 +147,16 @@ def _filling(skills: SkillRegistry) -> SkillSpec:
             prompt: What to paint; must be empty.
         """
         if prompt.strip():
-            raise _not_here(BY_NAME["inpainting"], f"paints {prompt.strip()[:80]!r}")
+            raise not_here(BY_NAME["inpainting"], f"paints {prompt.strip()[:80]!r}")
         if not len(mask):
             raise SkillError("inpainting: there is no outline in mask. Outline something first.")
-        edited: Image = _run(skills, "erase", image=image, region=mask.take([0]))
+        edited: Image = run_skill(skills, "erase", image=image, region=mask.take([0]))
         return edited
 
-    return _declared(inpainting)
+    return declared(inpainting)
 
 
-def _absent(api: Api) -> SkillSpec:
+def _absent(api: Api, gone: Sequence[str] = ()) -> SkillSpec:
     """Make a skill that takes all that such an API takes, and says what would answer it."""
 
     @skill(time_limit=5)
@@ -179,60 +171,24 @@ def _absent(api: Api) -> SkillSpec:
         boxes: JsonValue = None,
         box_threshold: JsonValue = None,
         text_threshold: JsonValue = None,
+        refimg: JsonValue = None,
+        refmask: JsonValue = None,
     ) -> Text:
         """Stand for a tool of LLaVA-Plus that is not installed."""
-        raise _not_here(api, "does it")
+        raise not_here(api, "does it", gone)
 
-    return _declared(absent)
+    return declared(absent)
 
 
-MADE: dict[str, Callable[[SkillRegistry], SkillSpec]] = {
+MADE: dict[str, Maker] = {
     "grounding_dino": _detection,
     "grounding_dino+sam": _detection_outlined,
     "sam": _outlines,
     "ocr": _reading,
     "inpainting": _filling,
+    **SAYING,
+    **REGIONS,
 }
-
-
-def _not_here(api: Api, what: str) -> SkillError:
-    return SkillError(
-        f"{api.names[0]}: {api.does}, in LLaVA-Plus with {api.model}; nothing that is installed "
-        f"{what}. The planned model tier would. Until then a file of one's own skills, given with "
-        f"--skills, can bring a skill with aliases={list(api.names)}. Do without it, or answer."
-    )
-
-
-def _found(
-    skills: SkillRegistry, image: Image, caption: str, threshold: float, text_threshold: float
-) -> Boxes:
-    """Detect each phrase of a caption; labels are the phrases as the caption writes them."""
-    wanted = phrases(caption)
-    if not 0 < len(wanted) <= PHRASES:
-        raise SkillError(
-            f"grounding_dino: caption names {len(wanted)} things; wanted 1 to {PHRASES}, "
-            'with " . " between them, such as "face . text".'
-        )
-    if skills["detect"].backend == "grounding-dino":
-        limits = {"threshold": threshold, "text_threshold": text_threshold}
-        seen: Boxes = _run(skills, "detect", image=image, label=caption, **limits)
-        return seen
-    if text_threshold != TEXT_THRESHOLD:
-        raise SkillError(
-            f"grounding_dino: text_threshold {text_threshold:g} weighs words within GroundingDINO, "
-            "which is not what detects here. Leave it out."
-        )
-    parts: list[Boxes] = []
-    for phrase in wanted:
-        found: Boxes = _run(skills, "detect", image=image, label=phrase)
-        parts.append(found.above(threshold))
-    named = zip(wanted, parts, strict=True)
-    return Boxes(
-        tuple(box for part in parts for box in part.xyxy),
-        labels=tuple(phrase for phrase, part in named for _ in range(len(part))),
-        scores=tuple(s for part in parts for s in part.scores or (1.0,) * len(part)),
-        query=" and ".join(wanted),
-    )
 
 
 def _boxes(boxes: list[list[float]]) -> list[Boxes]:
@@ -254,12 +210,3 @@ def _groups(points: list[list[list[float]]], labels: list[list[int]] | None) -> 
         return [Points(tuple(map(tuple, xy)), tuple(map(bool, on))) for xy, on in pairs]  # type: ignore[arg-type]
     except ValueError as error:
         raise SkillError(f"sam: points: {error}.") from error
-
-
-def _run(skills: SkillRegistry, name: str, **args: Any) -> Any:
-    """Run one of our skills on values, in a worker where it runs in one otherwise, too."""
-    spec = skills.find(name).for_call(args)
-    origin = origin_of(spec) if spec.isolation == "worker" else None
-    if origin is None:
-        return spec.function(**args)
-    return default_pool().run(spec, origin, args, GIVEN_UP.get(threading.Event()))

@@ -13,6 +13,7 @@ from typing import Any
 
 from llava_plus.errors import SetupError, SkillError
 
+from .absent import ABSENT, needs_model
 from .decorator import spec_of
 from .origin import import_file
 from .spec import Routed, SkillSpec
@@ -20,6 +21,7 @@ from .spec import Routed, SkillSpec
 Skill = Callable[..., Any] | SkillSpec
 
 _BUILTIN = "llava_plus.skills.builtin"
+_DECLARED = "llava_plus.skills.declared"
 
 
 class SkillRegistry:
@@ -74,11 +76,16 @@ class SkillRegistry:
         self._aliases |= dict.fromkeys(spec.aliases, spec.name)
 
     def find(self, name: str) -> SkillSpec:
-        """Return a skill by its name or alias, or tell the planner which there are."""
+        """Return a skill by its name or alias, or tell the planner which there are.
+
+        Of a skill that only a model can do, and none does, it is told what that needs.
+        """
         name = name.strip()
         name = self._aliases.get(name, name)
         if name in self._specs:
             return self._specs[name]
+        if name in model_registry():
+            raise needs_model(name)
         known = [*self._specs, *self._aliases]
         near = difflib.get_close_matches(name, known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -166,20 +173,26 @@ def _same(spec: SkillSpec, other: SkillSpec | None) -> bool:
 
 def default_registry() -> SkillRegistry:
     """Return a new registry of the skills that work with nothing downloaded."""
-    from . import builtin
+    return SkillRegistry.from_module(importlib.import_module(_BUILTIN))
 
-    skills: list[SkillSpec] = []
-    for name in getattr(builtin, "__all__", ()):
-        spec = spec_of(getattr(builtin, name, None))
-        if spec is None:
-            skills += SkillRegistry.from_module(importlib.import_module(f".{name}", _BUILTIN))
-        else:
-            skills.append(spec)
-    return SkillRegistry(skills)
+
+def model_registry() -> SkillRegistry:
+    """Return a new registry of the skills that only a model can do, as they are declared.
+
+    A call of one of these says what it needs; `with_backends` puts models behind them.
+    """
+    declared = SkillRegistry.from_module(importlib.import_module(_DECLARED))
+    return SkillRegistry(replace(spec, backend=ABSENT) for spec in declared)
+
+
+def catalog_page() -> str:
+    """Return what ``docs/catalog.md`` holds: the skills that always work, and those with models."""
+    always, modelled = map(catalog_markdown, (default_registry(), model_registry()))
+    return f"{always}\n## With models\n\n{modelled}"
 
 
 def catalog_markdown(registry: SkillRegistry) -> str:
-    """Return the table of skills that ``docs/catalog.md`` holds."""
+    """Return a table of skills."""
     lines = ["| Skill | Signature | What it does |", "|---|---|---|"]
     for spec in registry:
         cells = (f"`{spec.name}`", f"`{spec.signature()}`", spec.description)

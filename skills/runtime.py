@@ -5,7 +5,7 @@ import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from .origin import origin_of
 from .outcome import Failed, checked
 from .pixels import Image
 from .process import out_of_time
+from .progress import PROGRESS
 from .registry import SkillRegistry
 from .result_cache import ResultCache, call_key
 from .spec import SkillSpec
@@ -27,6 +28,7 @@ from .threads import Outcome, begin
 from .values import Value
 from .workers import GIVEN_UP, WorkerPool, default_pool
 
+Progress = Callable[[str, int, int], None]  # gets a call's id, the parts done, all parts
 _POLL = 0.05  # seconds between looks at the cancel event
 _REMEMBERED = 64  # results
 _DAY = 86400.0  # seconds, the longest that an event loop waits at once
@@ -68,17 +70,31 @@ class Runtime:
         self._results = results if cache else None
         self._pool = pool
 
-    async def run(self, call: Call, cancel: threading.Event | None = None) -> Observation:
-        """Run one call; mistakes of the planner and bugs of the skill come back as observations."""
-        return self._observe(call, await self._attempt(call, cancel))
+    async def run(
+        self,
+        call: Call,
+        cancel: threading.Event | None = None,
+        progress: Progress | None = None,
+    ) -> Observation:
+        """Run one call; mistakes of the planner and bugs of the skill come back as observations.
+
+        Args:
+            call: The call.
+            cancel: Ends it when it is set.
+            progress: Told how far an inline skill has come, from the thread in which it works.
+        """
+        return self._observe(call, await self._attempt(call, cancel, progress))
 
     async def run_many(
-        self, calls: Sequence[Call], cancel: threading.Event | None = None
+        self,
+        calls: Sequence[Call],
+        cancel: threading.Event | None = None,
+        progress: Progress | None = None,
     ) -> tuple[Observation, ...]:
         """Run calls side by side; handles are given out in the order of the calls."""
         if len(calls) == 1:
-            return (await self.run(calls[0], cancel),)
-        ends = await asyncio.gather(*(self._attempt(call, cancel) for call in calls))
+            return (await self.run(calls[0], cancel, progress),)
+        ends = await asyncio.gather(*(self._attempt(call, cancel, progress) for call in calls))
         return tuple(self._observe(call, end) for call, end in zip(calls, ends, strict=True))
 
     def recall(self, value: Value, *, source: str, key: str) -> str:
@@ -92,19 +108,24 @@ class Runtime:
         self._remember(key, value)
         return self.artifacts.add(value, source=source)
 
-    async def _attempt(self, call: Call, cancel: threading.Event | None) -> Ended:
+    async def _attempt(
+        self, call: Call, cancel: threading.Event | None, progress: Progress | None
+    ) -> Ended:
         """Run the call, unless the journal says how it ended before."""
         if self._journal is None:
-            return await self._work(call, cancel)
+            return await self._work(call, cancel, progress)
         if (before := self._journal.find(call)) is not None:
             return before
-        ended = await self._work(call, cancel)
+        ended = await self._work(call, cancel, progress)
         if ended.facts.get("error") != "cancelled":
             await asyncio.to_thread(self._journal.note_call, call, ended)
         return ended
 
-    async def _work(self, call: Call, cancel: threading.Event | None) -> Ended:
+    async def _work(
+        self, call: Call, cancel: threading.Event | None, progress: Progress | None
+    ) -> Ended:
         start = time.perf_counter()
+        tell = None if progress is None else partial(progress, call.id)
         facts: dict[str, Any] = {"skill": call.skill}
         value, key = None, ""
         try:
@@ -119,7 +140,7 @@ class Runtime:
                 value = await self._kept(spec, key)
             facts["cached"] = value is not None
             if value is None:
-                value = await self._run(spec, args, cancel)
+                value = await self._run(spec, args, cancel, tell)
                 await self._keep(spec, key, value, time.perf_counter() - start)
             if isinstance(value, Image) and not self.artifacts.store.quick:
                 # Writing a file takes a while, others go on meanwhile.
@@ -171,13 +192,18 @@ class Runtime:
             await asyncio.to_thread(self._results.keep, spec, key, value, seconds)
 
     async def _run(
-        self, spec: SkillSpec, args: dict[str, Any], cancel: threading.Event | None
+        self,
+        spec: SkillSpec,
+        args: dict[str, Any],
+        cancel: threading.Event | None,
+        tell: Callable[[int, int], None] | None,
     ) -> Value:
         """Wait for the skill until it ends, its time is up or somebody cancels."""
         origin = origin_of(spec) if spec.isolation == "worker" else None
         stop = threading.Event()
         context = copy_context()
         context.run(GIVEN_UP.set, stop)
+        context.run(PROGRESS.set, tell)
         if origin is None:
             work, limit = partial(spec.function, **args), spec.time_limit
         else:  # the time counts from when a worker begins

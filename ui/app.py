@@ -13,6 +13,7 @@ from llava_plus.errors import LlavaPlusError, SetupError
 
 from .asking import Asking
 from .examples import EXAMPLES
+from .feedback import Feedback
 from .labels import ENGLISH, LANGUAGES, Labels, language_of
 from .lobby import Lobby
 from .notices import Updates, say, tried
@@ -85,6 +86,7 @@ class Page:
             self.stop = gr.Button(labels["stop"], variant="stop", interactive=False)
             self.new_chat = gr.Button(labels["new_chat"])
             self.trace = gr.DownloadButton(labels["download_trace"], interactive=False)
+        self.feedback = Feedback(labels, self.lobby)
         self.planners = Planners(labels, list(self.lobby.planners))
         self.status = gr.Markdown(elem_id="status")
         self.presence = Presence()
@@ -113,14 +115,14 @@ class Page:
         visit, message = self.visit, self.message
         desk = [self.pointer, self.gallery, self.picture]
         sending = [self.chat, message, self.stop, self.trace, self.place, *desk]
-        sending += [*self.asking.parts, self.planners.list]
+        sending += [*self.asking.parts, self.planners.list, *self.feedback.parts]
         quiet: Any = {"api_visibility": "private", "show_progress": "hidden"}
         words = [
             *(self.about, self.language, self.chat, message, self.stop, self.new_chat),
             *(self.trace, self.planners.list, self.status, self.title, self.pointer, self.mode),
             self.clear,
             *(self.gallery, self.picture, self.accordion, self.skills),
-            *(*self.asking.named, *self.shelf.named),
+            *(*self.asking.named, *self.shelf.named, *self.feedback.named),
         ]
         known = [self.key, self.place]
         opened = self.blocks.load(self._open, known, [visit, *words], js=REMEMBERED, **quiet)
@@ -142,6 +144,7 @@ class Page:
         went_on = self.asking.wire(visit, sending, self._after, self._resume, **quiet)
         for event in (spoken, sent, *new, *went_on):
             event.then(self.shelf.refreshed, visit, [self.shelf.none, self.shelf.list], **quiet)
+        self.feedback.wire(visit, self.chat, sending, self._follow, **quiet)
         self.pointer.mark(self._mark, visit, desk, **quiet)
         self.clear.click(self._clear, visit, desk, **quiet)
         self.gallery.select(self._choose, visit, desk, **quiet)
@@ -204,6 +207,7 @@ class Page:
             self.place: visit.session.id,
             **self.asking.updates(visit),
             **self.planners.updates(visit),
+            **self.feedback.updates(visit),
             **self._desk(visit),
         }
 
@@ -281,6 +285,7 @@ class Page:
             **self.asking.words(labels),
             **self.planners.words(visit),
             **self.shelf.words(labels),
+            **self.feedback.words(labels),
         }
 
 

@@ -17,12 +17,14 @@ from llava_plus.errors import SetupError
 
 from .by_hand import run_skill
 from .cli_data import data_app
-from .cli_skills import BackendNames, SkillFiles, load_registry
+from .cli_model import model_app
+from .cli_skills import BackendNames, PictureFolder, SkillFiles, load_registry
 from .cli_skills import app as skills_app
 from .evaluating import evaluate
 from .kept import sessions_app
 from .results import open_results
 from .terminal import print_json, say
+from .training import train
 
 KEEP_DAYS, KEEP_MB = 90.0, 2000
 FAILED, UNFINISHED = 1, 3  # exit codes; 2 is typer's, for a command that cannot be read
@@ -31,7 +33,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(skills_app, name="skills")
 app.add_typer(sessions_app, name="sessions")
 app.command("eval")(evaluate)
+app.command()(train)
 app.add_typer(data_app, name="data")
+app.add_typer(model_app, name="model")
 
 PLANNER_HELP = (
     '"nano", a folder with a checkpoint, the id of one, openai:MODEL@ADDRESS for a chat server, '
@@ -73,6 +77,7 @@ def ui(
     device: Device = "auto",
     skills: SkillFiles = None,
     backend: BackendNames = None,
+    pictures: PictureFolder = None,
     browser: Annotated[bool, typer.Option(help="Open a browser, too.")] = True,
     keep: Annotated[
         bool | None,
@@ -80,13 +85,17 @@ def ui(
     ] = None,
     keep_days: Annotated[float, typer.Option(min=1, help="Chats older than this go.")] = KEEP_DAYS,
     keep_mb: Annotated[int, typer.Option(min=1, help="All chats' room; the oldest go.")] = KEEP_MB,
+    collect: Annotated[
+        Path | None,
+        typer.Option(help="Folder for chats and thumbs that visitors agree to give for training."),
+    ] = None,
 ) -> None:
     """Open the chat page."""
     from .late import LatePlanner
     from .lobby import prune_hourly
     from .serve import needs_token, serve
 
-    registry = load_registry(skills, backend)
+    registry = load_registry(skills, backend, pictures)
     keep = not needs_token(host) if keep is None else keep
     store, results = (SessionStore(), open_results()) if keep else (None, None)
     home = None if store is None else store.home.root
@@ -103,6 +112,7 @@ def ui(
         token=token,
         store=store,
         planners=planners,
+        collection=None if collect is None else _collection(collect),
     )
     say(Console(), f"LLaVA-Plus is at {server.address}")
     if store is None:
@@ -112,6 +122,8 @@ def ui(
         room = f"for {keep_days:g} days and up to {keep_mb} MB"
         say(Console(), f"Chats are kept in {home}, {room}; --no-keep keeps none.", "dim")
         prune_hourly(store, Retention(days=keep_days, bytes=keep_mb * 1_000_000))
+    if collect is not None:
+        say(Console(), f"Chats that visitors agree to give for training go to {collect}.", "dim")
     if results is not None:
         kept = f"up to {results.cap // 1_000_000} MB of what slow skills returned stay"
         say(Console(), f"So that nothing is computed twice, {kept} in {results.root}.", "dim")
@@ -136,6 +148,7 @@ def chat(
     device: Device = "auto",
     skills: SkillFiles = None,
     backend: BackendNames = None,
+    pictures: PictureFolder = None,
     point: Annotated[
         list[str] | None, typer.Option(help="x,y in 0..1: a place on the last picture.")
     ] = None,
@@ -152,7 +165,7 @@ def chat(
     home = None if session is None else data_home()
     agent = Agent(
         _loader(ctx)(planner, device=device),
-        load_registry(skills, backend),
+        load_registry(skills, backend, pictures),
         results=open_results(),
         home=home,
     )
@@ -186,11 +199,12 @@ def run(
     json: AsJson = False,
     skills: SkillFiles = None,
     backend: BackendNames = None,
+    pictures: PictureFolder = None,
 ) -> None:
     """Run one skill by hand, without a planner."""
     result = asyncio.run(
         run_skill(
-            load_registry(skills, backend),
+            load_registry(skills, backend, pictures),
             skill,
             arguments or [],
             images=image or [],
@@ -222,11 +236,12 @@ def replay(
     json: AsJson = False,
     skills: SkillFiles = None,
     backend: BackendNames = None,
+    pictures: PictureFolder = None,
 ) -> None:
     """Run the calls of a LLaVA-Plus conversation with these skills."""
     from .replayed import replay_item, show_replay
 
-    done = replay_item(file, number, image, load_registry(skills, backend), out)
+    done = replay_item(file, number, image, load_registry(skills, backend, pictures), out)
     if json:
         sys.stdout.write(done.trace.to_json() + "\n")
     else:
@@ -249,6 +264,12 @@ def main(
     except SetupError as error:
         say(Console(stderr=True), str(error), "red")
         sys.exit(FAILED)
+
+
+def _collection(folder: Path) -> Any:
+    from llava_plus.data_gen.feedback import Collection
+
+    return Collection(folder)
 
 
 def _loader(ctx: typer.Context) -> Callable[..., Planner]:

@@ -1,5 +1,6 @@
 """Traces as training data: ``llava-plus data new | generate | verify | stats | export | …``."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -38,6 +39,7 @@ class Form(StrEnum):
     MS_SWIFT = "ms-swift"
     PARQUET = "parquet"
     CONVERSATIONS = "conversations"
+    DPO = "dpo"
 
 
 Folder = Annotated[Path, typer.Argument(help="Folder with traces: *.jsonl or trace.json.")]
@@ -169,6 +171,7 @@ def export(
         Lessons,
         ParquetRows,
         PlusItems,
+        PreferencePairs,
         TraceLines,
         check_parquet,
         export_folder,
@@ -188,6 +191,8 @@ def export(
             make = partial(ParquetRows, name=name, yields=yields_of(folder))
         case Form.CONVERSATIONS:
             make = partial(Lessons, skills=registry, side=side)
+        case Form.DPO:
+            make = partial(PreferencePairs, skills=registry)
         case _:
             style: Any = form.value
             make = partial(ChatLines, skills=registry, style=style)
@@ -228,6 +233,31 @@ def import_(
     words = f"{done.calls} calls: {done.same} gave the recorded result, {done.failed} failed"
     say(Console(), words)
     complain(done.refused, done.problems)
+
+
+@data_app.command()
+def show(
+    folder: Folder,
+    port: Annotated[int | None, typer.Option(help="A free one from 7860 on if left out.")] = None,
+    browser: Annotated[bool, typer.Option(help="Open a browser, too.")] = True,
+    pictures: Pictures = None,
+) -> None:
+    """Browse traces, kept and dropped, on a page."""
+    from llava_plus.data_gen.browsing import TraceIndex
+
+    index = TraceIndex(folder, pictures=pictures or [])
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
+    from .showing import show_traces
+
+    server = show_traces(index, port=port)
+    say(Console(), f"The traces of {folder} are shown at {server.address}")
+    say(Console(), "Ctrl-C ends it.", "dim")
+    if browser:
+        typer.launch(server.address)
+    try:
+        server.wait()
+    finally:
+        index.close()
 
 
 def _skills(files: list[Path] | None) -> SkillRegistry:

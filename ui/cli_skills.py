@@ -7,11 +7,13 @@ import typer
 from rich.console import Console
 
 from llava_plus.errors import SetupError, SkillError
-from llava_plus.skills import SkillRegistry, load_skills, write_skill
+from llava_plus.skills import SkillRegistry, load_skills, model_registry, write_skill
 
+from .indexing import index, open_album
 from .terminal import say, show_skill, show_skills
 
 app = typer.Typer(invoke_without_command=True, help="List the skills.")
+app.command()(index)
 
 SkillFiles = Annotated[
     list[Path] | None, typer.Option("--skills", help="A Python file with skills of your own.")
@@ -24,11 +26,28 @@ BackendNames = Annotated[
         "detect=grounding-dino; again for another skill.",
     ),
 ]
+PictureFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--pictures",
+        envvar="LLAVA_PLUS_PICTURES",
+        help="Your folder of pictures that may be searched; index it first.",
+    ),
+]
 
 
-def load_registry(files: list[Path] | None, backends: list[str] | None = None) -> SkillRegistry:
-    """Return the built-in skills, those of the person's own files and of installed packages."""
-    loaded = load_skills(files or [], backends=backends or [])
+def load_registry(
+    files: list[Path] | None, backends: list[str] | None = None, pictures: Path | None = None
+) -> SkillRegistry:
+    """Return the built-in skills, those of the person's own files and of installed packages.
+
+    Args:
+        files: Of the person's own skills.
+        backends: Which models do which skills.
+        pictures: The folder that may be searched.
+    """
+    album = None if pictures is None else open_album(pictures)
+    loaded = load_skills(files or [], backends=backends or [], album=album)
     for problem in loaded.problems:
         say(Console(stderr=True), problem, "yellow")
     return loaded.skills
@@ -50,6 +69,8 @@ def show(
         [*(ctx.meta["skills"] or []), *(skills or [])],
         [*(ctx.meta["backends"] or []), *(backend or [])],
     )
+    if name not in registry and name in model_registry():
+        registry = model_registry()
     try:
         spec = registry.find(name)
     except SkillError as error:
@@ -83,6 +104,6 @@ def pull(
     backend = backends.named(known_as)
     folder = backends.pull(backend, place, say=lambda text: say(Console(stderr=True), text))
     say(Console(), f"{backend.name} lies in {folder}")
-    chosen = f"{backend.skill}={name}"
-    how = f"with --backend {chosen}" if place else "from the next start on"
-    say(Console(), f"{backend.skill} has it {how}.", "dim")
+    for skill in (each.skill for each in backends.BACKENDS if each.name == backend.name):
+        how = f"with --backend {skill}={name}" if place else "from the next start on"
+        say(Console(), f"{skill} has it {how}.", "dim")

@@ -9,6 +9,7 @@ from contextlib import aclosing
 
 from llava_plus.agent import (
     ActionFinished,
+    ActionProgressed,
     Agent,
     AnswerDelta,
     ApprovalNeeded,
@@ -43,6 +44,7 @@ class Conversation:
         self.turn: Turn | None = None  # what runs, as far as it has come
         self.visitors: dict[object, float] = {}  # who looks at it, last seen when; see the lobby
         self._asking: dict[str, Call] = {}
+        self._come: dict[str, tuple[int, int]] = {}  # how far each running call is
         self._problem: Exception | None = None
         self._idle = idle
         self._claimed = threading.Lock()
@@ -66,6 +68,11 @@ class Conversation:
     def asking(self) -> Call | None:
         """The call that a person has to allow next."""
         return next(iter(self._asking.values()), None)
+
+    @property
+    def progress(self) -> str:
+        """How far the calls have come that say so, as in "12/20"."""
+        return ", ".join(f"{done}/{total}" for done, total in self._come.values())
 
     def claim(self) -> None:
         """Take the right to run one request; `start` or `unclaim` has to follow."""
@@ -138,7 +145,7 @@ class Conversation:
                 log.error("a request broke", exc_info=error)
             self._problem = error
         finally:
-            self.turn, self._asking = None, {}
+            self.turn, self._asking, self._come = None, {}, {}
             self._claimed.release()
             self._tell()
             if self._closing:
@@ -151,9 +158,12 @@ class Conversation:
         self.turn = advance(self.turn, event)
         if isinstance(event, ApprovalNeeded):
             self._asking[event.call.id] = event.call
+        elif isinstance(event, ActionProgressed):
+            self._come[event.call.id] = (event.done, event.total)
         elif isinstance(event, ActionFinished):
             self._asking.pop(event.call.id, None)
-        small = isinstance(event, ThoughtDelta | AnswerDelta)
+            self._come.pop(event.call.id, None)
+        small = isinstance(event, ThoughtDelta | AnswerDelta | ActionProgressed)
         if not small or time.monotonic() - self._told_at > PAUSE:
             self._tell()
 

@@ -40,6 +40,16 @@ ENGLISH: Labels = {
     "download_trace": "Download trace",
     "examples": "Try one of these, or drop a picture of your own below.",
     "gallery": "Pictures of this chat",
+    "give": "Give this chat for training",
+    "give_again": "Ask again",
+    "give_better": "What would have been right?",
+    "give_corrected": "Your correction is kept with it.",
+    "give_info": (
+        "Off unless you switch it on, in each chat. The whole chat with its pictures and your "
+        "thumbs is then kept by whoever runs this page; switching it off deletes it there."
+    ),
+    "give_noted": "Noted: {sign} for request {turn}.",
+    "give_save": "Keep the correction",
     "give_up": "End it as it is",
     "help": "A call by hand is /skill and its arguments, such as /blur img_1 strength=0.9. Skills:",
     "language": "Language",
@@ -111,6 +121,15 @@ CHINESE: Labels = {
     "download_trace": "下载记录",
     "examples": "试试下面的例子,或在下方放入自己的图片。",
     "gallery": "本次对话的图片",
+    "give": "将此对话用于训练",
+    "give_again": "再问一次",
+    "give_better": "正确的回答应当是什么?",
+    "give_corrected": "您的更正已一并保存。",
+    "give_info": (
+        "每个对话默认关闭。开启后,整个对话及其图片和您的评价由本页面的运营者保存;关闭后将从那里删除。"
+    ),
+    "give_noted": "已记录:{sign}(第 {turn} 个请求)。",
+    "give_save": "保存更正",
     "give_up": "到此结束",
     "help": "手动调用写成 /技能名 加参数,例如 /blur img_1 strength=0.9。技能:",
     "language": "语言",

@@ -15,12 +15,16 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from llava_plus.agent import Agent, Retention, SessionInfo, SessionStore
 from llava_plus.errors import LlavaPlusError, SetupError
 
 from .conversation import Conversation
 from .late import LatePlanner
+
+if TYPE_CHECKING:
+    from llava_plus.data_gen.feedback import Collection
 
 HOUR = 3600.0  # seconds
 AWAY = 75.0  # seconds; a browser lets a hidden page speak once a minute
@@ -45,6 +49,7 @@ class Lobby:
         store: The kept sessions; without it a conversation is gone when the last visitor leaves.
         shared: Whether visitors are different people, who must not meet.
         planners: What the page offers to plan with, by name; the first is that of new chats.
+        collection: Where chats go that visitors give for training; nobody is asked without it.
         clock: Returns seconds that only grow.
     """
 
@@ -55,9 +60,11 @@ class Lobby:
         *,
         shared: bool = False,
         planners: Mapping[str, LatePlanner] | None = None,
+        collection: "Collection | None" = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store = store
+        self.collection = collection
         self.planners = dict(planners or {})
         self._clock = clock
         self._edits = 0  # of the list, by hand

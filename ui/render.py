@@ -47,6 +47,7 @@ def render_turn(
     *,
     show: Show,
     earlier: Sequence[Turn] = (),
+    progress: str = "",
     labels: Labels = ENGLISH,
 ) -> list[ChatMessage]:
     """Return the request, an entry for each step with the pictures that it made, then the answer.
@@ -56,6 +57,7 @@ def render_turn(
         artifacts: The session's values.
         show: Puts a picture where the page finds it.
         earlier: The turns before, which tell on what picture a value lies.
+        progress: How far the running step has come, where that is known.
         labels: The page's words.
     """
     turns = (*earlier, turn)
@@ -63,7 +65,7 @@ def render_turn(
     for number, step in enumerate(turn.steps, 1):
         running = turn.reason == "running" and number == len(turn.steps) and not turn.answer
         if step.thought or step.actions or step.raw or running:
-            messages.append(_step(step, number, running, labels))
+            messages.append(_step(step, number, running, progress, labels))
         for seen in step.observations:
             messages += _pictures(seen, artifacts, turns, show)
     if turn.answer:
@@ -121,14 +123,14 @@ def _request(turn: Turn, artifacts: Artifacts, turns: Sequence[Turn], show: Show
     return {"role": "user", "content": content}
 
 
-def _step(step: Step, number: int, running: bool, labels: Labels) -> ChatMessage:
+def _step(step: Step, number: int, running: bool, progress: str, labels: Labels) -> ChatMessage:
     names = ", ".join(_word(call.skill) for call in step.actions) or labels["thought"]
     metadata: Metadata = {
         "title": f"{labels['step']} {number}: {names}",
         "status": "pending" if running else "done",
     }
     if running:
-        metadata["log"] = labels["working"]
+        metadata["log"] = f"{labels['working']} {progress}".strip()
     else:
         metadata["duration"] = round(step.seconds, 2)
     lines = [plain(step.thought)] if step.thought else []

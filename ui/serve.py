@@ -6,11 +6,11 @@ import secrets
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -23,6 +23,9 @@ from llava_plus.errors import SetupError
 from .examples import FOLDER
 from .late import LatePlanner
 from .lobby import Lobby, release_regularly
+
+if TYPE_CHECKING:
+    from llava_plus.data_gen.feedback import Collection
 
 ASSETS = Path(__file__).parent / "assets"
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -112,6 +115,7 @@ def serve(
     token: str | None = None,
     store: SessionStore | None = None,
     planners: Mapping[str, LatePlanner] | None = None,
+    collection: "Collection | None" = None,
 ) -> Server:
     """Open the page.
 
@@ -123,28 +127,53 @@ def serve(
         store: The kept sessions: all of them are the visitor's where only this machine can reach
             the page; else each visitor has their own. Left out, nothing is kept.
         planners: What visitors may choose to plan with, by name.
+        collection: Where chats go that visitors give for training, if they are asked.
     """
     folder = Path(tempfile.mkdtemp(prefix="llava-plus-"))
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
-    import gradio as gr
-
     from .app import build_app
 
     if needs_token(host):
         token = token or secrets.token_urlsafe(16)
     gate = Middleware(TokenGate, token=token) if token else Middleware(HostGate)
     lobby, over = (
-        Lobby(make_agent, store, shared=needs_token(host), planners=planners),
+        Lobby(
+            make_agent,
+            store,
+            shared=needs_token(host),
+            planners=planners,
+            collection=collection,
+        ),
         threading.Event(),
     )
     blocks = build_app(lobby)
+    address = launch(blocks, gate, host=host, port=port, allowed=[FOLDER])
+    address += f"?token={token}" if token else ""
+    release_regularly(lobby, over)
+    return Server(address=address, blocks=blocks, folder=folder, over=over)
+
+
+def launch(
+    blocks: Any, gate: Middleware, *, host: str, port: int | None, allowed: Sequence[Path] = ()
+) -> str:
+    """Begin to serve a page and return its address.
+
+    Args:
+        blocks: The page, of gradio.
+        gate: Says who may come in.
+        host: Where to listen.
+        port: A free one from 7860 on if left out.
+        allowed: Folders of which files may be shown beside those that the page made.
+    """
+    import gradio as gr
+
     try:
         _, address, _ = blocks.launch(
             server_name=host,
             server_port=port,
             app_kwargs={"middleware": [gate], "docs_url": None, "redoc_url": None},
-            allowed_paths=[str(FOLDER)],
+            allowed_paths=list(map(str, allowed)),
             max_file_size=UPLOAD_LIMIT,
             theme=gr.themes.Default(primary_hue="teal", font=["system-ui", "sans-serif"]),
             css_paths=ASSETS / "page.css",
@@ -162,9 +191,7 @@ def serve(
         raise SetupError(
             f"Cannot listen on {place}: taken or not allowed. Choose another with --port or --host."
         ) from error
-    address += f"?token={token}" if token else ""
-    release_regularly(lobby, over)
-    return Server(address=address, blocks=blocks, folder=folder, over=over)
+    return str(address)
 
 
 def needs_token(host: str) -> bool:

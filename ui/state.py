@@ -51,6 +51,7 @@ class Visit:
         self.owner = lobby.owner(key)
         self.listing: object = None  # of what state the list is that the page shows, if it does
         self.asked: Call | None = None  # the call that the page shows as waiting
+        self.giving: Any = None  # what the visitor gives for training, where that is asked
         self._inbox = inbox
         self._noting = threading.Lock()
         self._settle(lobby.begin(self.owner, self))
@@ -63,6 +64,7 @@ class Visit:
         self.chat: list[ChatMessage] = []  # what is over
         self._turns: tuple[Turn, ...] = ()
         self._followers: set[object] = set()
+        self._spans: list[tuple[int, int]] = []  # of each turn, its places in the chat
         self._glimpsed: object = None  # the turn that ran when `glance` last looked
         self._sent: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # pictures, pointers
         self._keep()
@@ -202,6 +204,26 @@ class Visit:
         """Begin again, without anything of before."""
         self._move(self.lobby.begin(self.owner, self))
 
+    def turn_at(self, place: int) -> int | None:
+        """Return which turn, from 1, a message of the chat belongs to; None where to none."""
+        spans = enumerate(self._spans, 1)
+        return next((turn for turn, (begin, end) in spans if begin <= place < end), None)
+
+    def again(self) -> Request:
+        """Make the last request once more, in a new chat that knows what this one knew before."""
+        trace = self.session.trace
+        asked = [number for number, turn in enumerate(trace.turns, 1) if turn.by == "planner"]
+        if not asked or self.running:
+            raise SetupError("There is no request to make again. Wait for its answer first.")
+        planner = self.session.planner
+        self.new_chat()
+        self.session.planner = planner
+        text = self.session.take_up(trace, asked[-1])
+        turn = trace.turns[asked[-1] - 1]
+        self._sent = (turn.images, turn.pointers)
+        self._keep()
+        return self.prepare(text, ())
+
     def open(self, id: str) -> None:
         """Show another conversation; a `SetupError` says why that cannot be, and nothing moves."""
         if id != self.session.id:
@@ -276,24 +298,27 @@ class Visit:
         """Note what the session has done since the last time."""
         with self._noting:  # a tick and the end of a request may come at once
             for turn in self.session.trace.turns[len(self._turns) :]:
+                begin = len(self.chat)
                 self.chat += self._render(turn)
                 self._turns += (turn,)
+                self._spans.append((begin, len(self.chat)))
         self.desk.choose(None)
 
     async def _growing(self, conversation: Conversation, turn: Turn) -> list[ChatMessage]:
         """Return the running turn; nothing if the visitor turned to another chat meanwhile."""
         try:
-            return await asyncio.to_thread(self._render, turn)
+            return await asyncio.to_thread(self._render, turn, conversation.progress)
         except (OSError, SkillError):  # its pictures have been put away
             if conversation is self.conversation:
                 raise
             return []
 
-    def _render(self, turn: Turn) -> list[ChatMessage]:
+    def _render(self, turn: Turn, progress: str = "") -> list[ChatMessage]:
         return render_turn(
             turn,
             self.session.artifacts,
             show=self.files.show,
             earlier=self._turns,
+            progress=progress,
             labels=self.labels,
         )

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from llava_plus.agent import (
     ActionFinished,
+    ActionProgressed,
     ActionProposed,
     AnswerDelta,
     ApprovalNeeded,
@@ -20,7 +21,7 @@ from llava_plus.agent import (
     ThoughtDelta,
     Turn,
 )
-from llava_plus.skills import Artifacts, Call, Image, SkillRegistry, SkillSpec
+from llava_plus.skills import Artifacts, Call, Image, SkillRegistry, SkillSpec, model_registry
 
 from .overlays import drawn
 from .render import written
@@ -74,6 +75,8 @@ async def narrate(
                 case ApprovalNeeded():
                     line(f"  ? {written(event.call)} waits for you", "yellow")
                     allow(event.call)
+                case ActionProgressed():
+                    go_on("progress", f"  {event.done}/{event.total}", "dim")
                 case ActionFinished():
                     line(*_outcome(event))
                 case AnswerDelta():
@@ -119,10 +122,16 @@ def free_name(path: Path) -> Path:
 
 
 def show_skills(registry: SkillRegistry, console: Console) -> None:
-    """Print every skill with its signature, and which models do it or could."""
+    """Print every skill with its signature, and which models do it or could.
+
+    Those that only a model can do, and none does, come last.
+    """
     from llava_plus.skills.backends import skill_backends
 
-    for spec in registry:
+    absent = [spec for spec in model_registry() if spec.name not in registry]
+    for number, spec in enumerate([*registry, *absent]):
+        if number == len(registry):
+            say(console, "With a model, which is not here yet:")
         say(console, spec.signature(), "cyan")
         say(console, f"    {spec.description}")
         if spec.source:

@@ -8,7 +8,7 @@ original's API names with our skills; `in_original_names` puts calls of ours int
 import ast
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 from pydantic import JsonValue
@@ -21,20 +21,14 @@ from llava_plus.skills import (
     Boxes,
     Call,
     Image,
-    Masks,
-    Number,
     Observation,
     Points,
     SkillRegistry,
-    Table,
-    Tags,
-    Text,
-    TextLines,
     Value,
-    region_boxes,
 )
 from llava_plus.skills.apis import BY_NAME
 
+from .outputs import output, rounded, shown
 from .stream import ACTIONS, THOUGHTS, VALUE
 
 Wording = Literal["served", "script"]
@@ -47,7 +41,7 @@ SPOKEN = re.compile(f"{THOUGHTS}(.*){ACTIONS}(.*){VALUE}(.*)", re.DOTALL)
 FILLER = "I will use {} to help to answer the question. Please wait for a moment."
 WANTED = f'Wanted {THOUGHTS} … {ACTIONS} [{{"API_name": "…", "API_params": {{…}}}}] {VALUE} …'
 LONGEST = 20_000  # characters of actions that are read at all
-FILLED = ("inpainting", "mask")  # API and parameter that the original's server adds by itself
+FILLED = (("inpainting", "mask"), ("seem", "refimg"), ("seem", "refmask"))  # by its server
 
 
 def render(view: PlanView, *, wording: Wording = "served") -> list[Message]:
@@ -82,7 +76,7 @@ def write(decision: Decision, *, newest: str = "") -> str:
             "API_params": {
                 name: value
                 for name, value in call.args.items()
-                if (name, value) != ("image", newest) and (call.skill, name) != FILLED
+                if (name, value) != ("image", newest) and (call.skill, name) not in FILLED
             },
         }
         for call in decision.calls
@@ -100,7 +94,8 @@ def parse(text: str, ids: Iterator[str], *, view: PlanView | None = None) -> Dec
         text: The raw output.
         ids: Where the ids of the calls come from.
         view: The session; with it, a call without "image" gets the newest picture, one of the
-            original's APIs also where "image" is no handle, and inpainting the newest outlines.
+            original's APIs also where "image" is no handle, inpainting the newest outlines, and
+            seem the newest boxes or outlines and the picture before the newest.
     """
     spoken = SPOKEN.search(text)
     if spoken is None:
@@ -115,38 +110,10 @@ def parse(text: str, ids: Iterator[str], *, view: PlanView | None = None) -> Dec
     return Decision(thought=thought, answer=value)
 
 
-def output(
-    name: str, value: Value | None, text: str = "", args: Mapping[str, JsonValue] | None = None
-) -> dict[str, Any]:
-    """Return what the original would have put into the prompt: numbers rounded to 2 decimals.
-
-    Args:
-        name: What the planner called the skill.
-        value: What came of it, None where it failed.
-        text: What went wrong.
-        args: Those of the call.
-    """
-    if value is None:
-        return {"text": text, "error_code": 1}
-    if isinstance(value, TextLines) and name == "easyocr":
-        return {"texts": list(value.texts)}
-    if name == "sam" and args and args.get("boxes") is not None:  # it gives them back as they came
-        return {"boxes": _rounded(args["boxes"])}
-    if isinstance(value, Masks) and name in BY_NAME and "caption" in BY_NAME[name].parameters:
-        value = region_boxes(value)
-    found: dict[str, Any] = _rounded(OUTPUTS[type(value)](value))
-    return found or {"message": f"The {_shown(name)} has processed the image."}
-
-
 def told(call: Call, seen: Observation, value: Value | None, wording: Wording) -> str:
     """Return what came of a call in the words that introduce it, without the question after it."""
     found = output(call.skill, value, seen.text, call.args)
-    return OUTPUT[wording].format(_shown(call.skill), found)
-
-
-def _shown(name: str) -> str:
-    """Return how the original's server introduces what a tool gave."""
-    return (name in BY_NAME and BY_NAME[name].shown) or name
+    return OUTPUT[wording].format(shown(call.skill), found)
 
 
 def _spoken(decision: Decision, wording: Wording, newest: str = "") -> str:
@@ -174,9 +141,9 @@ def _pointers(turn: Turn, artifacts: Artifacts, wording: Wording) -> str:
 
 def _pointer(value: Value) -> str:
     if isinstance(value, Points):
-        return "".join(f"\nThe input point: {_rounded(list(xy))}" for xy in value.xy)
+        return "".join(f"\nThe input point: {rounded(list(xy))}" for xy in value.xy)
     if isinstance(value, Boxes):
-        return "".join(f"\nInput box: {_rounded(list(box))}" for box in value.xyxy)
+        return "".join(f"\nInput box: {rounded(list(box))}" for box in value.xyxy)
     return ""
 
 
@@ -252,46 +219,22 @@ def _with_image(
         return params
     if name in BY_NAME:  # what the original leaves out, whatever its models write
         params = {k: v for k, v in params.items() if k != "image" or v in list(view.artifacts)}
-    if (name, "mask") == FILLED and (outlines := view.artifacts.handles("masks")):
-        params = {**params, "mask": outlines[-1]}
+    params = {**_kept(name, view.artifacts), **params}
     pictures = view.artifacts.handles("image")
     return {"image": pictures[-1], **params} if pictures else params
 
 
+def _kept(name: str, artifacts: Artifacts) -> dict[str, JsonValue]:
+    """Return what the original's server has kept for an API: the newest of its kind."""
+    outlines, pictures = artifacts.handles("masks"), artifacts.handles("image")
+    if name == "inpainting" and outlines:
+        return {"mask": outlines[-1]}
+    if name != "seem":
+        return {}
+    marked = [handle for handle, each in artifacts.items() if each.kind in ("boxes", "masks")]
+    found: dict[str, JsonValue] = {"refmask": marked[-1]} if marked else {}
+    return found | ({"refimg": pictures[-2:][0]} if pictures else {})
+
+
 def _takes_image(name: str, skills: SkillRegistry) -> bool:
     return name in skills and any(p.name == "image" for p in skills[name].parameters)
-
-
-def _boxes(value: Boxes | Masks) -> dict[str, Any]:
-    boxes = region_boxes(value)
-    if isinstance(value, Masks):
-        return {"boxes": boxes.xyxy}
-    return {"boxes": boxes.xyxy, "logits": boxes.scores, "phrases": boxes.labels}
-
-
-OUTPUTS: dict[type, Callable[[Any], dict[str, Any]]] = {
-    Image: lambda value: {},
-    Boxes: _boxes,
-    Masks: _boxes,
-    Points: lambda value: {"points": value.xy},
-    TextLines: lambda value: {
-        "boxes": region_boxes(value).xyxy,
-        "texts": value.texts,
-        "scores": value.scores,
-    },
-    Tags: lambda value: {"tags": ", ".join(value.names)},
-    Text: lambda value: {"caption": value.text},
-    Number: lambda value: {"number": value.value},
-    Table: lambda value: {"columns": value.columns, "rows": value.rows},
-}
-
-
-def _rounded(value: Any) -> Any:
-    """Round every float, and turn tuples into lists, at any depth."""
-    if isinstance(value, float):
-        return round(value, 2)
-    if isinstance(value, tuple | list):
-        return [_rounded(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    return value

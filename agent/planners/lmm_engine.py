@@ -13,7 +13,7 @@ from llava_plus.agent.planner import PlannerError
 from llava_plus.errors import SetupError
 from llava_plus.messages import Conversation, ImagePart
 from llava_plus.model import LMM, LMMProcessor
-from llava_plus.model.processing import digest
+from llava_plus.model.packing import pack
 
 from .engine import MAX_TOKENS, Stats
 from .guide import Guide
@@ -30,6 +30,9 @@ class LMMEngine:
 
     Only new tokens are read, tokens that the grammar forces are read together with the one before
     them, and each picture goes through the tower once.
+
+    Not covered: decoders that look at pictures again inside (gates, experts, samplers), that read
+    their prompt both ways, or whose towers read pictures of several sizes.
 
     Args:
         model: The LMM, on its device.
@@ -50,6 +53,12 @@ class LMMEngine:
         seed: int = 0,
         sessions: int = 4,
     ) -> None:
+        if model.injected or model.prefix_end_id is not None or len(model.towers) > 1:
+            raise SetupError(
+                "A planner reads its prompt in pieces, which this model cannot: its decoder looks"
+                " at pictures again, reads its prompt both ways, or has several towers."
+                " Use one with a single tower and a plain decoder, such as LLaVA."
+            )
         self.model = model
         model.train(False)
         self.processor = processor
@@ -99,7 +108,7 @@ class LMMEngine:
         self.stats.reused += known
         self.stats.prefilled += len(prompt.ids) - known
         keys = prompt.keys[known:]
-        features = self._look(prompt.pictures, _holes(keys))
+        features = self._look(prompt, _holes(keys))
 
         def read(keys: Sequence[Key]) -> Tensor:
             nonlocal features
@@ -136,17 +145,20 @@ class LMMEngine:
         last: Tensor = logits[0, -1]  # (vocabulary)
         return last
 
-    def _look(self, pictures: Sequence[ImagePart], holes: int) -> Tensor | None:
+    def _look(self, prompt: Prompt, holes: int) -> Tensor | None:
         """The features of the last pictures, as many as fill the placeholders (token, dim)."""
         if not holes:
             return None
-        wanted = {digest(image): image for image in pictures}
-        names = [digest(image) for image in pictures][-(holes // self.processor.tokens_per_image) :]
+        first, left = len(prompt.names), holes
+        while left > 0:
+            first -= 1
+            left -= prompt.counts[first]
+        names = prompt.names[first:]
+        wanted = dict(zip(prompt.names, prompt.pictures, strict=True))
         new = [name for name in dict.fromkeys(names) if name not in self._features]
         if new:
-            pixels = [torch.from_numpy(self.processor.pixels(wanted[name])) for name in new]
-            encoded = self.model.encode_images(torch.stack(pixels).to(self.model.device))
-            self._features.update(zip(new, encoded, strict=True))
+            seen = self._see([wanted[name] for name in new], prompt.alone)
+            self._features.update(zip(new, seen, strict=True))
             self.stats.images += len(new)
         for name in names:
             self._features.move_to_end(name)
@@ -154,6 +166,20 @@ class LMMEngine:
         while len(self._features) > PICTURES:
             self._features.popitem(last=False)
         return features
+
+    def _see(self, pictures: Sequence[ImagePart], alone: bool) -> Sequence[Tensor]:
+        """The features of each picture, laid out as its placeholders (token, dim)."""
+        layout, device = self.processor.layout, self.model.device
+        if layout.mode == "squeeze" and not layout.newline:
+            pixels = [torch.from_numpy(self.processor.pixels(image)) for image in pictures]
+            return list(self.model.encode_images(torch.stack(pixels).to(device)))
+        seen = []
+        for image in pictures:
+            views = torch.from_numpy(self.processor.views(image, alone=alone)).to(device)
+            size = (image.pixels.shape[0], image.pixels.shape[1])
+            encoded = self.model.encode_images(views)
+            seen.append(pack(encoded, size, layout, self.model.newline, alone=alone))
+        return seen
 
     def _check_length(self, prompt: Prompt) -> None:
         most = self.model.config.get_text_config().max_position_embeddings - self.max_tokens

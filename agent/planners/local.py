@@ -1,7 +1,6 @@
 """The planner that runs a model in this process."""
 
 import asyncio
-import json
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -11,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from safetensors import SafetensorError
+
 from llava_plus.agent.dialects import json as json_dialect
 from llava_plus.agent.dialects import plus as plus_dialect
 from llava_plus.agent.halt import HaltedError
@@ -18,6 +19,7 @@ from llava_plus.agent.planner import Decision, PlanView
 from llava_plus.errors import SetupError
 from llava_plus.messages import Message
 from llava_plus.model import LMM, LMMProcessor
+from llava_plus.model.weight_files import check_files, read_json
 from llava_plus.skills import SkillRegistry, default_registry
 
 from .devices import choose_device
@@ -25,6 +27,7 @@ from .engine import Engine, Stats
 from .grammar import call_grammar
 from .handover import Item, until_decided
 from .hub_engine import HubEngine
+from .kosmos import MODEL_TYPE, KosmosChat
 from .lmm_engine import LMMEngine
 from .phrases import phrases_of
 from .tool_calling import ToolCalling
@@ -107,10 +110,12 @@ class LocalPlanner:
         if bundled.is_dir() and not Path(name).is_dir():
             path_or_id = bundled
         place, dtype = choose_device(device)
+        if Path(path_or_id).is_dir():
+            check_files(Path(path_or_id))
         try:
             load = _load_ours if _model_type(path_or_id) == "llava_plus_lmm" else _load_other
             model, processor = load(path_or_id, dtype)
-        except (OSError, ValueError, ImportError) as error:
+        except (OSError, ValueError, ImportError, SafetensorError) as error:
             raise SetupError(
                 f"Cannot load a planner from {name!r}: {error}"
                 " Give a directory or a hub id of an image-text model with safetensors weights."
@@ -206,8 +211,7 @@ def _model_type(path_or_id: str | Path) -> str:
 
     file = Path(path_or_id) / "config.json"
     if file.is_file():
-        kind: str = json.loads(file.read_text()).get("model_type", "")
-        return kind
+        return str(read_json(file).get("model_type", ""))
     return str(AutoConfig.from_pretrained(str(path_or_id)).model_type)
 
 
@@ -232,4 +236,6 @@ def _load_other(path_or_id: str | Path, dtype: Any) -> tuple[Any, Any]:
 
     name = str(path_or_id)
     model = AutoModelForImageTextToText.from_pretrained(name, dtype=dtype, use_safetensors=True)
-    return model, AutoProcessor.from_pretrained(name)  # type: ignore[no-untyped-call]
+    processor = AutoProcessor.from_pretrained(name)  # type: ignore[no-untyped-call]
+    kosmos = model.config.model_type == MODEL_TYPE
+    return model, KosmosChat(processor) if kosmos else processor

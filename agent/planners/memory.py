@@ -18,21 +18,36 @@ Key = int | tuple[str, int]  # a token, or which part of which picture
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """A conversation as tokens; ``keys`` are the same with placeholders told apart."""
+    """A conversation as tokens.
+
+    Args:
+        ids: The tokens.
+        keys: The same with placeholders told apart.
+        pictures: In order.
+        names: By which keys call them; one that is tiled has another name than one that is not.
+        counts: How many placeholders each takes.
+        alone: Whether they are tiled as a lone picture is.
+    """
 
     ids: list[int]
     keys: list[Key]
     pictures: tuple[ImagePart, ...] = ()
+    names: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+    alone: bool = True
 
 
 def read_prompt(conversation: Conversation, processor: LMMProcessor) -> Prompt:
     """Tokenize a conversation up to where the assistant goes on."""
     ids = processor.encode(conversation, add_generation_prompt=True, with_pixels=False)["input_ids"]
     pictures = tuple(image for message in conversation for image in message.images)
-    names = [digest(image) for image in pictures]
-    parts = iter((name, part) for name in names for part in range(processor.tokens_per_image))
+    alone, counts = processor.alone(conversation), tuple(processor.counts(conversation))
+    names = tuple(digest(image) + ("" if alone else " among others") for image in pictures)
+    parts = iter(
+        (name, part) for name, count in zip(names, counts, strict=True) for part in range(count)
+    )
     keys = [next(parts) if token == processor.image_token_id else token for token in ids]
-    return Prompt(ids=ids, keys=keys, pictures=pictures)
+    return Prompt(ids=ids, keys=keys, pictures=pictures, names=names, counts=counts, alone=alone)
 
 
 @dataclass(kw_only=True)

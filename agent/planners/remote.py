@@ -1,16 +1,11 @@
 """The planner that asks an OpenAI-compatible chat server: vLLM, SGLang, Ollama or a hosted one."""
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from itertools import count
-from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
-
-import openai
 
 from llava_plus.agent.dialects import json as json_dialect
 from llava_plus.agent.dialects import native
@@ -18,37 +13,30 @@ from llava_plus.agent.halt import HaltedError
 from llava_plus.agent.planner import Decision, PlannerError, PlanView
 from llava_plus.errors import SetupError
 
-from .complaints import BrokenOffError, complain, passing
+from .chat_server import ChatServer
 from .data_urls import DataUrls
 from .handover import Item, until_decided
 from .remote_config import RemoteConfig, read_config
 from .reply import Reply
 from .spending import Ledger, Spent
 
-log = logging.getLogger(__name__)
+Emit = Callable[[Item], None]
 
 POLL = 0.05  # seconds between looks at the cancel event
-LONGEST_PAUSE = 60.0  # seconds before a retry
-FAILURES = (openai.APIError, BrokenOffError, TimeoutError, JSONDecodeError, UnicodeDecodeError)
 ROLES = {"system": "system", "user": "user", "assistant": "assistant", "observation": "user"}
-
-Emit = Callable[[Item], None]
 
 
 class RemotePlanner:
     """Plans with a model behind a chat server.
 
     Prompts only grow from step to step, and each picture is in a request once, so that the
-    server's prefix cache holds what was read before. A client is made for each request, since one
-    belongs to its event loop and sessions may run in several.
+    server's prefix cache holds what was read before.
     """
 
     def __init__(self, config: RemoteConfig) -> None:
         self.config = config
         self.name = config.name or config.model
-        self._key = config.key()
-        if self._key and config.address.startswith("http://") and not config.here:
-            log.warning("the key goes unencrypted to %s: use https", config.address)
+        self._server = ChatServer(config)
         self._ledger = Ledger(config)
         self._picture = DataUrls(longest_side=config.longest_side, format=config.picture_format)
 
@@ -92,69 +80,11 @@ class RemotePlanner:
         try:
             self._ledger.check()
             body = await asyncio.to_thread(self.request, view)
-            reply = await self._reply(body, emit)
+            reply = await self._server.reply(body, emit, native=self.config.dialect == "native")
             self._ledger.add(reply.usage)
             emit(self._decision(reply, view))
         except Exception as error:  # raised again where the plan is awaited
             emit(error)
-
-    async def _reply(self, body: dict[str, Any], emit: Emit) -> Reply:
-        """Ask until there is a reply, or no use in asking again."""
-        for tries in count():
-            reply = Reply(native=self.config.dialect == "native")
-            try:
-                async with asyncio.timeout(self.config.timeout):
-                    await self._ask(body, reply, emit)
-            except FAILURES as error:
-                if reply.begun or tries >= self.config.retries or not passing(error):
-                    problem = complain(error, self.config, self._key)
-                    # Without what it came from: that may quote the key.
-                    raise problem from None
-                pause = pause_before_retry(error, self.config.pause * 2**tries)
-                log.info(
-                    "try %d failed (%s), again in %g s", tries + 1, type(error).__name__, pause
-                )
-            else:
-                return reply
-            await asyncio.sleep(pause)
-        raise AssertionError("count() does not end")
-
-    async def _ask(self, body: dict[str, Any], reply: Reply, emit: Emit) -> None:
-        """Send the request once and read the stream to its end."""
-        rest = {name: body[name] for name in body if name not in ("model", "messages", "stream")}
-        unsaid = ["OpenAI-Organization", "OpenAI-Project"]  # of the environment; not for any server
-        unsaid += [] if self._key else ["Authorization"]
-        async with self._client() as client:
-            stream = await client.chat.completions.create(
-                model=body["model"],
-                messages=body["messages"],
-                stream=True,
-                extra_body=rest,
-                extra_headers=dict.fromkeys(unsaid, openai.omit),
-            )
-            async with stream:
-                async for chunk in stream:
-                    if piece := reply.feed(chunk):
-                        emit(piece)
-        if not reply.finish:
-            raise BrokenOffError(reply.silent)
-        if piece := reply.end():
-            emit(piece)
-
-    def _client(self) -> openai.AsyncOpenAI:
-        """Make a client that goes to the address and nowhere else."""
-        transport = openai.DefaultAsyncHttpxClient(
-            follow_redirects=False,
-            trust_env=not self.config.here,  # no proxy in between on one machine
-            timeout=self.config.timeout,
-        )
-        return openai.AsyncOpenAI(
-            api_key=self._key or "none",
-            base_url=self.config.address,
-            max_retries=0,
-            timeout=self.config.timeout,
-            http_client=transport,
-        )
 
     def _messages(self, view: PlanView) -> list[native.Chat]:
         if self.config.dialect == "native":
@@ -200,10 +130,3 @@ async def _next(queue: asyncio.Queue[Item], view: PlanView) -> Item:
         with suppress(TimeoutError):
             async with asyncio.timeout(POLL):
                 return await queue.get()
-
-
-def pause_before_retry(error: Exception, usual: float) -> float:
-    """How many seconds to wait: as long as the server says, where it does."""
-    response = getattr(error, "response", None)
-    said = response.headers.get("retry-after", "") if response is not None else ""
-    return min(float(said) if said.isdecimal() else usual, LONGEST_PAUSE)

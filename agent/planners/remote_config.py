@@ -3,7 +3,7 @@
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 import yaml
@@ -98,13 +98,21 @@ class RemoteConfig(BaseModel):
         return key
 
 
+Config = TypeVar("Config", bound=RemoteConfig)
+
+
 def read_config(name: str | Path) -> RemoteConfig:
     """Read ``openai:MODEL@ADDRESS`` or a YAML file with the fields of `RemoteConfig`."""
+    return read_config_as(RemoteConfig, name)
+
+
+def read_config_as(kind: type[Config], name: str | Path) -> Config:
+    """Read the same with the fields of a class that adds to `RemoteConfig`."""
     text = str(name)
     if text.startswith("openai:"):
         if not (found := SHORT.fullmatch(text)):
             raise SetupError(f"{_unkeyed(text)!r} names no server. {HOW}")
-        return _checked(found.groupdict(), f"openai:{found['model']}@…")
+        return _checked(kind, found.groupdict(), f"openai:{found['model']}@…")
     path = Path(text).expanduser()
     try:
         fields = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -117,12 +125,12 @@ def read_config(name: str | Path) -> RemoteConfig:
         raise SetupError(f"{text!r} is no YAML: it breaks off{line}. {HOW}") from error
     if not isinstance(fields, dict):
         raise SetupError(f"{text!r} has no fields. {HOW}")
-    return _checked(fields, repr(text))
+    return _checked(kind, fields, repr(text))
 
 
-def _checked(fields: dict[str, Any], where: str) -> RemoteConfig:
+def _checked(kind: type[Config], fields: dict[str, Any], where: str) -> Config:
     try:
-        return RemoteConfig.model_validate(fields)
+        return kind.model_validate(fields)
     except ValidationError as error:
         problems = "; ".join(map(_problem, error.errors()))
     # Outside of the handler: the caught error quotes what came, which may be a key.

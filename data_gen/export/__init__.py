@@ -7,6 +7,7 @@ from .parquet import ParquetRows, check_parquet
 from .plots import save_plots
 from .plus_import import Imported, import_plus, stream_items
 from .plus_json import PlusItems, plus_item
+from .preferences import PreferencePairs
 from .statistics import Statistics
 from .writing import Exported, Format, LeftOutError, TraceLines, export_folder
 
@@ -19,6 +20,7 @@ __all__ = [
     "Lessons",
     "ParquetRows",
     "PlusItems",
+    "PreferencePairs",
     "Statistics",
     "Style",
     "TraceLines",

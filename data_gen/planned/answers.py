@@ -9,7 +9,7 @@ from llava_plus.skills.wording import counted
 
 from .script import Made, Seen
 from .targets import Target
-from .tongue import CUT, Tongue
+from .tongue import CUT, Name, Tongue
 
 _SIZE = re.compile(r"is (\d+)x(\d+) pixels")
 _LIGHT = re.compile(r"mean lightness (\d+) of 100")
@@ -42,10 +42,9 @@ def sentence(told: Told, seen: Seen, words: Tongue) -> str:
 def _thing(told: Told, seen: Seen, words: Tongue) -> dict[str, str]:
     """Return the words for what was counted or found."""
     value = seen.value(told.ref)
-    number = len(value) if not isinstance(value, Number | Image | Text) else 0
+    number = _size_of(value)
     label = told.target.label if told.target else str(getattr(value, "query", ""))
-    name = words.name(label) or words.name("face")
-    assert name is not None
+    name = words.name(label) or Name(label=label, one=label, many=label)
     return {"n": str(number), "x": name.one, "m": name.measure, "cite": _cite(told.ref, seen)}
 
 
@@ -55,7 +54,7 @@ def _cite(ref: Made, seen: Seen) -> str:
 
 def _found(told: Told, seen: Seen, words: Tongue) -> str:
     value, slots = seen.value(told.ref), _thing(told, seen, words)
-    if not len(value):  # type: ignore[arg-type]
+    if not _size_of(value):
         return words.named_none("none", told.target.label if told.target else "face", seen.rng)
     if isinstance(value, Boxes) and len(value) == 1 and "found.place" in words:
         pos = words.say(f"pos.{_position(value.xyxy[0])}", seen.rng)
@@ -65,14 +64,14 @@ def _found(told: Told, seen: Seen, words: Tongue) -> str:
 
 def _exists(told: Told, seen: Seen, words: Tongue) -> str:
     value = seen.value(told.ref)
-    if not len(value):  # type: ignore[arg-type]
+    if not _size_of(value):
         return words.named_none("no", told.target.label if told.target else "face", seen.rng)
     return words.say("yes", seen.rng, **_thing(told, seen, words))
 
 
 def _count(told: Told, seen: Seen, words: Tongue) -> str:
     value = seen.value(told.ref)
-    number = round(value.value) if isinstance(value, Number) else len(value)  # type: ignore[arg-type]
+    number = round(value.value) if isinstance(value, Number) else _size_of(value)
     label = told.target.label if told.target else "line"
     if not number:
         return words.named_none("count.none", label, seen.rng)
@@ -85,12 +84,12 @@ def _count(told: Told, seen: Seen, words: Tongue) -> str:
 
 
 def _read(told: Told, seen: Seen, words: Tongue) -> str:
-    key = "read" if len(seen.value(told.ref)) else "read.none"  # type: ignore[arg-type]
+    key = "read" if _size_of(seen.value(told.ref)) else "read.none"
     return words.say(key, seen.rng, cite=_cite(told.ref, seen))
 
 
 def _code(told: Told, seen: Seen, words: Tongue) -> str:
-    key = "code" if len(seen.value(told.ref)) else "code.none"  # type: ignore[arg-type]
+    key = "code" if _size_of(seen.value(told.ref)) else "code.none"
     return words.say(key, seen.rng, cite=_cite(told.ref, seen))
 
 
@@ -164,6 +163,12 @@ def _compare(told: Told, seen: Seen, words: Tongue) -> str:
     return words.say("differ", seen.rng, share=f"{share:.3g}")
 
 
+def _changed(told: Told, seen: Seen, words: Tongue) -> str:
+    share = _facts(seen.value(told.ref)).get("changed percent")
+    shown = f"{share:.3g}" if isinstance(share, int | float) else "0"
+    return words.say("changed.told", seen.rng, share=shown)
+
+
 def _reckon(told: Told, seen: Seen, words: Tongue) -> str:
     slots = {"e": "", **(told.slots or {})}
     return words.say("reckon", seen.rng, e=slots["e"], cite=_cite(told.ref, seen))
@@ -186,11 +191,16 @@ def _value(told: Told, seen: Seen, words: Tongue) -> str:
     value, skill = seen.value(told.ref), (told.slots or {}).get("skill", "")
     if isinstance(value, Image):
         return words.say("done", seen.rng, out=_cite(told.ref, seen))
-    if hasattr(value, "__len__") and not len(value):
+    if not isinstance(value, Number | Text) and not _size_of(value):
         return words.say("value.none", seen.rng, skill=skill)
     short = len(value.cite()) <= CUT
     cite = _cite(told.ref, seen) if short or words.code == "en" else seen.handle(told.ref)
     return words.say("value", seen.rng, skill=skill, cite=cite)
+
+
+def _size_of(value: Value) -> int:
+    """Return how many parts a value has."""
+    return 0 if isinstance(value, Number | Image | Text) else len(value)
 
 
 def _facts(value: Value) -> dict[str, object]:
@@ -211,6 +221,7 @@ _SENTENCES: Mapping[str, Callable[[Told, Seen, Tongue], str]] = {
     "found": _found, "exists": _exists, "count": _count, "read": _read, "code": _code,
     "colors": _colors, "color.one": _color_one, "size": _size, "camera": _camera,
     "measure": _measure, "far": _far, "describe": _describe, "describe.part": _describe,
-    "compare": _compare, "reckon": _reckon, "sum": _sum, "chart": _chart, "outline": _outline,
+    "compare": _compare,
+    "changed": _changed, "reckon": _reckon, "sum": _sum, "chart": _chart, "outline": _outline,
     "value": _value,
 }  # fmt: skip

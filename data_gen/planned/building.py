@@ -234,7 +234,6 @@ def draw_act(
     if drawn is None:
         return None
     args, slots = drawn
-    found = target is not None and target.deeds and target.deeds[-1].skill != "ocr"
-    thing = found and target is not None and target.label not in ("text", "code")
+    thing = target is not None and target.label not in ("", "text", "code")
     shaped = wish.shape and thing and "segment" in skills and rng.random() < SHAPED
-    return Act(wish=wish, args=args, slots=slots, target=target, other=other, shaped=bool(shaped))
+    return Act(wish=wish, args=args, slots=slots, target=target, other=other, shaped=shaped)

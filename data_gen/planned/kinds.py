@@ -18,7 +18,7 @@ def single(scene: Scene) -> Dialogue | None:
     by_skill: dict[str, list[Wish]] = {}
     for wish in scene.wishes():
         by_skill.setdefault(wish.skill, []).append(wish)
-    for _ in range(TRIES):
+    for _ in range(TRIES if by_skill else 0):
         wish = scene.rng.choice(by_skill[scene.rng.choice(sorted(by_skill))])
         if (act := scene.act(wish)) is None:
             continue
@@ -57,7 +57,7 @@ def _acts(scene: Scene, many: int) -> list[Act]:
     groups: set[str] = set()
     skills: set[str] = set()
     phrases: set[str] = set()
-    for _ in range(many * 4):
+    for _ in range(many * 4 if wishes else 0):
         if len(acts) == many:
             break
         wish = scene.rng.choice(wishes)

@@ -23,6 +23,7 @@ _MISSPELT = {"image": "picture", "region": "regions", "label": "object", "streng
 # What the offline detector cannot find, and what it says would serve too.
 _NEARLY = {"person": "face", "man": "face", "woman": "face", "child": "face", "sign": "text",
            "number": "text", "headline": "text", "logo": "text"}  # fmt: skip
+_DOUBTFUL = ("cut.all", "straight")  # what often cannot be done, however it is called
 SLOW = "close_read"  # see `slow`
 _MEASURED = ("find", "exists", "count", "crop", "blur.part", "erase", "pixelate.part", "box")
 
@@ -60,9 +61,8 @@ def recovered(scene: Scene) -> Dialogue | None:
     if scene.rng.random() < 0.2 and (found := _too_slow(scene)) is not None:
         return found
     for _ in range(TRIES):
-        wishes = [wish for wish in scene.wishes() if wish.images == 1]
-        wish = scene.rng.choice(wishes)
-        act = scene.act(wish)
+        wishes = [w for w in scene.wishes() if w.images == 1 and w.key not in _DOUBTFUL]
+        act = scene.act(scene.rng.choice(wishes)) if wishes else None
         text = scene.clause(act) if act else None
         if act is None or text is None:
             continue

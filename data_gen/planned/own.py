@@ -19,6 +19,7 @@ from .building import Plot
 from .kinds import TRIES
 from .scene import Dialogue, Request, Scene
 from .script import Arg, Deed, Given, Made, Ref
+from .targets import Target
 from .wishes import BY_KEY
 
 REGIONS = ("boxes", "masks", "lines")
@@ -217,8 +218,6 @@ def _after(spec: SkillSpec, made: Made, plot: Plot, scene: Scene) -> str | None:
     if not wishes:
         return None
     wish = scene.rng.choice(wishes)
-    from .targets import Target
-
     phrase = scene.rng.choice(that)
     target = Target(phrase=phrase, bare=phrase, plural=False, one=True)
     act = scene.act(wish, target if wish.region else None)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from llava_plus.skills import Boxes, Points
 
+from .answers import Told
 from .kinds import TRIES, know, told
 from .questions import has
 from .scene import Dialogue, Request, Scene
@@ -70,8 +71,6 @@ def pointed(scene: Scene) -> Dialogue | None:
         if how == "click":
             region = plot.call("segment", image=plot.image, prompt=region)
     if wish.skill == "segment" and how != "box":
-        from .answers import Told
-
         assert not isinstance(region, Given)
         plot.told = [Told(tell="outline", ref=region, target=target)]
     else:

@@ -221,7 +221,7 @@ def changed(scene: Scene) -> Dialogue | None:
     if shows:
         plot.shown = [plot.call("combine", image=before, other=after, layout="beside")]
     else:
-        plot.told = [Told(tell="compare", ref=plot.call("compare", image=before, other=after))]
+        plot.told = [Told(tell="changed", ref=plot.call("compare", image=before, other=after))]
     return told(scene, plot, scene.joined([clause, end]), "compose")
 
 

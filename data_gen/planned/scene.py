@@ -31,12 +31,21 @@ _RELATIVES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One turn of a person: words, pictures, places, and what is known of the answer."""
+    """One turn of a person.
+
+    Args:
+        text: The words.
+        items: Pictures that come with it.
+        pointers: Places and boxes that are marked.
+        truth: What is known of the answer.
+        bare: Whether it only answers a question, so that "please" does not fit before it.
+    """
 
     text: str
     items: tuple[Item, ...] = ()
     pointers: tuple[Points | Boxes, ...] = ()
     truth: Truth | None = None
+    bare: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +124,7 @@ class Scene:
                 return False
             return target.one or (wish.key in ("measure", "cut") and target.count is not None)
         if wish.key == "read.part":
-            return reads or target.label == "text"
+            return not target.deeds or target.label == "text"
         if wish.key == "exists":
             return not target.picked and len(target.deeds) == 1
         if wish.key in ("count", "plot.sizes"):
@@ -145,7 +154,10 @@ class Scene:
             slots["u"] = act.other.slots(self.bank)["t"]
         if not wording.slots <= slots.keys():
             return None
-        return _PARTICLE.sub(r"\2 \1", filled(wording.words, slots, self.rng))
+        text = filled(wording.words, slots, self.rng)
+        if self.bank.language == "es":
+            return text.replace(" a el ", " al ").replace(" de el ", " del ")
+        return _PARTICLE.sub(r"\2 \1", text)
 
     def say(self, key: str, **slots: str) -> str | None:
         """Return a wording of the bank under another key; none where it has none that fits."""

@@ -147,7 +147,7 @@ def _which(scene: Scene) -> Dialogue | None:
     plot.act(Act(wish=wish, target=target))
     requests = (
         Request(text=text, items=(scene.item.item,)),
-        Request(text=reply, truth=plot.truth()),
+        Request(text=reply, truth=plot.truth(), bare=True),
     )
     return Dialogue(kind="clarify", requests=requests, scripts=(first, plot.script()))
 

@@ -110,7 +110,9 @@ class Tongue:
             return self.say("failed.time", seen.rng)
         if found := _UNFOUND.search(last.text):
             name = self.name(found[1])
-            return self.say("failed.find", seen.rng, x=name.one if name else f'"{found[1]}"')
+            one = name.one if name else f'"{found[1]}"'
+            article = "an" if one[:1] in "aeiou" else "a"
+            return self.say("failed.find", seen.rng, x=one, a=f"{article} {one}")
         return self.say("failed", seen.rng, error="{error}")
 
     def nothing_done(self, seen: "Seen") -> str:

@@ -71,10 +71,10 @@ class PlannedWriter:
         return self.written(material)
 
     def written(self, material: Material) -> list[Conversation]:
-        """Draw as many conversations as wanted, at once.
+        """Draw as many conversations as wanted, at once; fewer where some cannot be had.
 
         Raises:
-            UnwrittenError: Nothing can be asked about this picture with these skills.
+            UnwrittenError: Nothing of these kinds can be asked about it with these skills.
         """
         facts = tuple(map(Facts, material.items))
         own, able = _beyond(material.skills), frozenset(spec.name for spec in material.skills)
@@ -82,11 +82,11 @@ class PlannedWriter:
         for number in range(material.count):
             rng = material.rng("planned", number)
             drawn = self._drawn(rng, facts, material.skills, own, able)
-            if drawn is None:
-                raise UnwrittenError("planned: nothing can be asked with these skills.")
-            found.append(
-                _conversation(*drawn, rng, seed=f"{material.seed}:{material.index}:{number}")
-            )
+            if drawn is not None:
+                place = f"{material.seed}:{material.index}:{number}"
+                found.append(_conversation(*drawn, rng, seed=place))
+        if material.count and not found:
+            raise UnwrittenError("planned: of these kinds nothing can be asked about this picture.")
         return found
 
     def verifiers(self) -> Sequence[Verifier]:
@@ -126,8 +126,8 @@ def _spoken(dialogue: Dialogue, bank: Bank, rng: random.Random) -> Dialogue:
     """Put every request into the manner of its bank, as it is typed."""
     requests = []
     for place, request in enumerate(dialogue.requests):
-        plain = dialogue.kind in _BARE or not dialogue.scripts[place].moves
-        joins = not request.text.endswith("?") and not request.text.endswith("?")
+        plain = request.bare or dialogue.kind in _BARE or not dialogue.scripts[place].moves
+        joins = not request.text.endswith(("?", "\N{FULLWIDTH QUESTION MARK}"))
         lead = not plain and joins and not _asking(request.text)
         text = dressed(request.text, bank, rng, lead=lead)
         requests.append(

@@ -27,6 +27,7 @@ NONE = ("no ", "none", "not ", "nothing", "0")
 class Grounded:
     """Every number, quote and handle of an answer stands in an observation or in a request.
 
+    Where the source says in words what it knows (`Truth.known`), they may stand there, too.
     Numbers may be rounded; what was asked of a skill counts as seen. Not covered: words that are
     neither, such as colours and names; a number that stands there for something else; "one".
     """
@@ -88,14 +89,21 @@ def _unsupported(trace: Trace, number: int, turn: Turn) -> str:
     for handle in handles_in(text):
         if handle not in there:
             return f"the answer names {handle}, which was not there"
-    asked, seen = request_facts(trace, number), seen_facts(trace, number)
+    there_is = (_known(trace, number), request_facts(trace, number), seen_facts(trace, number))
     for quote in quotes_in(turn.answer):
-        if not (asked.quote(quote) or seen.quote(quote)):
+        if not any(facts.quote(quote) for facts in there_is):
             return f"the answer quotes {quote!r}, which nobody said and nothing showed"
     for claim in claims_in(without_quotes(turn.answer)):
-        if not (asked.number(claim) or seen.number(claim)):
+        if not any(facts.number(claim) for facts in there_is):
             return f"the answer says {claim.text}, which nobody said and nothing showed"
     return ""
+
+
+def _known(trace: Trace, upto: int) -> Facts:
+    """Return what the source says of the turns so far."""
+    known = [text for truth in truths_of(trace) if truth.turn <= upto for text in truth.known]
+    words = "\n".join(known)
+    return Facts(words=folded(words), numbers=tuple(claim.value for claim in claims_in(words)))
 
 
 def _told_already(trace: Trace, number: int, turn: Turn) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 import openai
 from openai.types.chat import ChatCompletion
 
+from llava_plus.agent.planners.chat_server import FAILURES, pause_before_retry
 from llava_plus.agent.planners.complaints import BrokenOffError, complain, passing
-from llava_plus.agent.planners.remote import FAILURES, pause_before_retry
 from llava_plus.agent.planners.remote_config import RemoteConfig
 from llava_plus.agent.planners.spending import Ledger
 

@@ -3,6 +3,7 @@
 from .backend import Backend
 from .choosing import AUTO, VARIABLE, skill_backends, with_backends
 from .pulling import pull
+from .searching import index_album, with_album
 from .shelf import Shelf
 from .status import Status, status_of
 from .table import BACKENDS, named
@@ -14,9 +15,11 @@ __all__ = [
     "Backend",
     "Shelf",
     "Status",
+    "index_album",
     "named",
     "pull",
     "skill_backends",
     "status_of",
+    "with_album",
     "with_backends",
 ]

@@ -6,11 +6,21 @@ from typing import Any
 from llava_plus.errors import SetupError
 from llava_plus.skills.classes import DEVICE
 
+AGAIN = "Pull or copy them again, or name other weights."
 
-def load_checkpoint(folder: Path, device: str, model_class: Any, processor_class: Any) -> Any:
+
+def load_checkpoint(
+    folder: Path,
+    device: str,
+    model_class: Any,
+    processor_class: Any,
+    *,
+    half: bool = False,
+    unused: tuple[str, ...] = (),
+) -> Any:
     """Return the model, ready to run, and its processor.
 
-    Only safetensors are read, in float32, and nothing is fetched. A weight that is missing is an
+    Only safetensors are read, and nothing is fetched. A weight that is missing is an
     error; surplus ones are not, since older checkpoints hold some that were never used.
 
     Args:
@@ -18,6 +28,8 @@ def load_checkpoint(folder: Path, device: str, model_class: Any, processor_class
         device: "cuda", "mps" or "cpu".
         model_class: A class of transformers.
         processor_class: The one that belongs to it.
+        half: Whether it runs in bfloat16 on a GPU; elsewhere, and if not, it runs in float32.
+        unused: How the names of weights begin that may be missing, since nothing here uses them.
 
     Raises:
         SetupError: What is in the folder cannot be read, or lacks weights.
@@ -25,35 +37,42 @@ def load_checkpoint(folder: Path, device: str, model_class: Any, processor_class
     import torch
     from safetensors import SafetensorError
 
+    damage = (OSError, ValueError, KeyError, AttributeError, RuntimeError, ImportError)
     try:
         model, report = model_class.from_pretrained(
             folder,
-            dtype=torch.float32,
+            dtype=torch.bfloat16 if half and device.startswith("cuda") else torch.float32,
             use_safetensors=True,
             local_files_only=True,
             output_loading_info=True,
         )
         processor = processor_class.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+    except (*damage, SafetensorError) as error:
         if is_out_of_memory(error):
             raise
-        first = (str(error).splitlines() or [type(error).__name__])[0][:300]
-        raise SetupError(f"The weights in {folder} cannot be loaded: {first} {_again()}") from error
-    if missing := sorted(map(str, report["missing_keys"])):
+        raise SetupError(
+            f"The weights in {folder} cannot be loaded: {_first_line(error)} {AGAIN}"
+        ) from error
+    missing = sorted(str(key) for key in report["missing_keys"] if not str(key).startswith(unused))
+    if missing:
         shown = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
-        raise SetupError(f"The weights in {folder} lack {len(missing)} parts: {shown}. {_again()}")
-    return _placed(model, device), processor
+        raise SetupError(f"The weights in {folder} lack {len(missing)} parts: {shown}. {AGAIN}")
+    return placed(model, device), processor
 
 
-def _placed(model: Any, device: str) -> Any:
+def placed(model: Any, device: str) -> Any:
+    """Return a model on a device, ready to run.
+
+    Raises:
+        SetupError: There is no such device, or it cannot run models.
+    """
     try:
         return model.to(device).eval()
     except (RuntimeError, AssertionError) as error:  # PyTorch raises either
         if is_out_of_memory(error):
             raise
-        first = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise SetupError(
-            f"The model cannot run on {device!r}: {first}. Start with {DEVICE}=cpu."
+            f"The model cannot run on {device!r}: {_first_line(error)}. Start with {DEVICE}=cpu."
         ) from error
 
 
@@ -64,5 +83,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "allocate memory" in str(error)
 
 
-def _again() -> str:
-    return "Pull or copy them again, or name other weights."
+def _first_line(error: BaseException) -> str:
+    """Return the first line of an error that says something."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)[:300]

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from llava_plus.errors import SkillError
 from llava_plus.skills import Boxes, Image
-from llava_plus.skills.original import phrases
+from llava_plus.skills.original_calls import phrases
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -47,7 +47,7 @@ def corners(boxes: Floats) -> Floats:
 def kept(boxes: Floats, scores: Floats, groups: Indices, overlap: float) -> Indices:
     """Return which boxes stay, surest first: none that overlaps a surer one of its group.
 
-    Greedy non-maximum suppression.
+    Greedy non-maximum suppression, of which no more than `MOST` come out.
 
     Args:
         boxes: (n, 4) of left, top, right, bottom.
@@ -58,7 +58,7 @@ def kept(boxes: Floats, scores: Floats, groups: Indices, overlap: float) -> Indi
     sizes = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
     left = np.argsort(-scores, kind="stable")
     chosen: list[np.intp] = []
-    while len(left):
+    while len(left) and len(chosen) < MOST:
         best, rest = left[0], left[1:]
         chosen.append(best)
         low = np.maximum(boxes[best, :2], boxes[rest, :2])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from .finds import Floats, Indices, check_picture, found_boxes, wanted_phrases
 THRESHOLD = 0.3  # LLaVA-Plus's own
 TEXT_THRESHOLD = 0.25
 OVERLAP = 0.8  # LLaVA-Plus's own
+AT_ONCE = 4  # calls
+_LIMITS = {"threshold": THRESHOLD, "text_threshold": TEXT_THRESHOLD}
 Spans = tuple[tuple[int, int], ...]  # of letters or of tokens: first, and one after the last
 
 
@@ -26,7 +29,9 @@ def load_grounding_dino(folder: Path, device: str) -> GroundingDino:
     from transformers import GroundingDinoForObjectDetection, GroundingDinoProcessor
 
     classes = (GroundingDinoForObjectDetection, GroundingDinoProcessor)
-    return GroundingDino(*load_checkpoint(folder, device, *classes))
+    return GroundingDino(
+        *load_checkpoint(folder, device, *classes), at_once=1 if device == "cpu" else AT_ONCE
+    )
 
 
 class GroundingDino:
@@ -35,11 +40,13 @@ class GroundingDino:
     Args:
         model: A ``GroundingDinoForObjectDetection``.
         processor: Its ``GroundingDinoProcessor``.
+        at_once: How many calls it may do together; a processor gains nothing from several.
     """
 
-    def __init__(self, model: Any, processor: Any) -> None:
+    def __init__(self, model: Any, processor: Any, *, at_once: int = 1) -> None:
         self._model = model
         self._processor = processor
+        self.at_once = at_once
 
     def __call__(
         self,
@@ -57,13 +64,37 @@ class GroundingDino:
             threshold: Boxes less sure than this are left out.
             text_threshold: A box stands for a phrase only if one of its words is this sure.
         """
+        asked = self._asked(image, label, threshold, text_threshold)
+        return self._answered([asked])[0]
+
+    def group(self, arguments: Mapping[str, Any]) -> Hashable:
+        """Return the size of a picture: only of one size are none padded, which changes results."""
+        image: Image = arguments["image"]
+        return image.width, image.height
+
+    def together(self, calls: Sequence[Mapping[str, Any]]) -> list[Boxes]:
+        """Do several calls at once."""
+        return self._answered([self._asked(**{**_LIMITS, **call}) for call in calls])
+
+    def _asked(self, image: Image, label: str, threshold: float, text_threshold: float) -> _Asked:
         check_picture("detect", image)
         wanted = wanted_phrases(label)
         caption, letters = written(wanted)
-        tokens = self._tokens(caption, letters, wanted)
-        boxes, scores = self._seen(image, caption)
-        rows, which, sure = assigned(scores, tokens, max(threshold, text_threshold))
-        return found_boxes(boxes[rows], sure, which, wanted, overlap=OVERLAP)
+        return _Asked(
+            image=image,
+            wanted=wanted,
+            caption=caption,
+            tokens=self._tokens(caption, letters, wanted),
+            least=max(threshold, text_threshold),
+        )
+
+    def _answered(self, asked: Sequence[_Asked]) -> list[Boxes]:
+        found = []
+        seen = self._seen([each.image for each in asked], [each.caption for each in asked])
+        for each, boxes, scores in zip(asked, *seen, strict=True):
+            rows, which, sure = assigned(scores, each.tokens, each.least)
+            found.append(found_boxes(boxes[rows], sure, which, each.wanted, overlap=OVERLAP))
+        return found
 
     def _tokens(self, caption: str, letters: Spans, wanted: Sequence[str]) -> Spans:
         """Find each phrase among the tokens of the caption, and refuse what cannot be read."""
@@ -84,17 +115,30 @@ class GroundingDino:
                 )
         return spans
 
-    def _seen(self, image: Image, caption: str) -> tuple[Floats, Floats]:
-        """Return boxes (query, 4) and how well each fits each token (query, token), in 0..1."""
+    def _seen(self, images: Sequence[Image], captions: Sequence[str]) -> tuple[Floats, Floats]:
+        """Return boxes (picture, query, 4) and how well each fits each token, in 0..1."""
         import torch
         from PIL import Image as Pillow
 
-        picture = Pillow.fromarray(image.rgb())
-        inputs = self._processor(images=picture, text=caption, return_tensors="pt")
+        pictures = [Pillow.fromarray(image.rgb()) for image in images]
+        inputs = self._processor(
+            images=pictures, text=list(captions), padding=True, return_tensors="pt"
+        )
         with torch.inference_mode():
             output = self._model(**inputs.to(self._model.device))
-        scores = output.logits[0].sigmoid().float().cpu().numpy()
-        return output.pred_boxes[0].float().cpu().numpy(), scores
+        scores = output.logits.sigmoid().float().cpu().numpy()  # (picture, query, token)
+        return output.pred_boxes.float().cpu().numpy(), scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """A call, read."""
+
+    image: Image
+    wanted: tuple[str, ...]
+    caption: str
+    tokens: Spans
+    least: float
 
 
 def written(wanted: Sequence[str]) -> tuple[str, Spans]:

@@ -1,16 +1,18 @@
 """Whether a backend can work here, and what makes it able to."""
 
-import importlib.util
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from llava_plus.errors import SetupError
 from llava_plus.skills.classes import best_device
 
-from .backend import MIB, Backend
-from .weights import find_weights, lacking, model_type, weight_bytes
+from .backend import Backend
+from .installing import install_command, not_installed
+from .pipelines import is_pipeline
+from .single import Single
+from .weights import MIB, find_weights, lacking, model_type, weight_bytes
 
 State = Literal["available", "needs extra", "needs weights", "too large"]
 
@@ -23,7 +25,7 @@ class Status:
         state: In two words.
         why: What is missing or too large; empty where it is available.
         command: What a person types to make it available; empty where no command does.
-        folder: Where its weights lie, if they do.
+        folder: Where its weights lie, if they do: their folder, or the one file that they are.
     """
 
     state: State
@@ -51,14 +53,14 @@ def status_of(backend: Backend, place: str = "") -> Status:
     Raises:
         SetupError: The place names a folder that is not there.
     """
-    gone = [name for name in backend.packages if importlib.util.find_spec(name) is None]
-    if gone:
+    if gone := not_installed(backend.packages):
         return Status(
             state="needs extra",
             why=f"{', '.join(gone)} of llava-plus[{backend.extra}] is not installed",
-            command=f"{sys.executable} -m pip install {' '.join(gone)}",
+            command=install_command(gone),
         )
-    folder = find_weights(place or backend.weights)
+    find = backend.single.find if backend.single else find_weights
+    folder = find(place or backend.weights)
     command = f"llava-plus skills pull {backend.name}" + (f":{place}" if place else "")
     if folder is None:
         if (small := _too_large(backend, backend.download, memory_of("cpu"))) is not None:
@@ -69,15 +71,32 @@ def status_of(backend: Backend, place: str = "") -> Status:
             why=f"{size}{place or backend.weights} is not on this machine",
             command=command,
         )
+    if backend.single is not None:
+        return _checked(backend, backend.single, folder, command="" if _is_own(place) else command)
     if missing := lacking(folder, words=backend.words):
-        own = Path(place).expanduser().is_dir() if place else False
+        own = _is_own(place)
         why = f"{missing} in {folder} is missing or cut off"
         do = ". Copy the folder again" if own else ", half a download; the rest is fetched by"
         return Status(state="needs weights", why=why + do, command="" if own else command)
-    if (found := model_type(folder)) != backend.model_type:
-        why = f"{folder} holds a model of type {found!r}, wanted {backend.model_type!r}"
+    if not backend.fits(found := model_type(folder)):
+        wanted = " or ".join(map(repr, backend.model_types))
+        why = f"{folder} holds a model of type {found!r}, wanted {wanted}"
         return Status(state="needs weights", why=why + _other_place(backend))
+    if missing := lacking_beside(backend, folder):
+        why = f"{missing}, which belongs to it, is not on this machine"
+        return Status(
+            state="needs weights", why=why, command=f"llava-plus skills pull {backend.name}"
+        )
     return _fitting(backend, folder)
+
+
+def lacking_beside(backend: Backend, folder: Path) -> str:
+    """Name the other weights that a lone network needs and that are not here; else nothing."""
+    if is_pipeline(folder):
+        return ""
+    places = ((other, find_weights(other)) for other in backend.beside)
+    lost = (other for other, place in places if place is None or lacking(place, words=False))
+    return next(lost, "")
 
 
 def memory_of(device: str) -> int:
@@ -93,6 +112,19 @@ def memory_of(device: str) -> int:
 def need_of(backend: Backend, folder: Path) -> int:
     """Return the MiB that a backend takes with the weights of a folder, about."""
     return weight_bytes(folder) // MIB + backend.working
+
+
+def _is_own(place: str) -> bool:
+    """Whether a place is on this machine, and not on the hub."""
+    return bool(place) and Path(place).expanduser().exists()
+
+
+def _checked(backend: Backend, single: Single, file: Path, *, command: str) -> Status:
+    try:
+        single.check(file)
+    except SetupError as error:
+        return Status(state="needs weights", why=str(error).removesuffix("."), command=command)
+    return _fitting(backend, file)
 
 
 def _fitting(backend: Backend, folder: Path) -> Status:

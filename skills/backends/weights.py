@@ -6,9 +6,11 @@ from pathlib import Path
 
 from llava_plus.errors import SetupError
 
+from .pipelines import is_pipeline, part_weights, pipeline_class, pipeline_lacks, pipeline_weights
+
+MIB = 2**20
 _TOKENIZERS = (("tokenizer.json",), ("vocab.txt",), ("vocab.json", "merges.txt"))
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
-_INDEX = "model.safetensors.index.json"
 _SINGLE = "model.safetensors"
 
 
@@ -41,12 +43,8 @@ def lacking(folder: Path, *, words: bool) -> str:
         folder: Where the weights lie.
         words: Whether a tokenizer belongs to them.
     """
-    if not (folder / "config.json").is_file():
-        return "config.json"
-    if not any((folder / name).is_file() for name in _PROCESSORS):
-        return _PROCESSORS[0]
-    if words and not any(all((folder / n).is_file() for n in names) for names in _TOKENIZERS):
-        return "tokenizer.json"
+    if missing := _files_lacking(folder, words=words):
+        return missing
     files = weight_files(folder)
     if not files:
         return _SINGLE
@@ -55,35 +53,67 @@ def lacking(folder: Path, *, words: bool) -> str:
 
 def weight_files(folder: Path) -> tuple[Path, ...]:
     """Return the safetensors files that belong to a model, whether they are there or not."""
-    if (folder / _SINGLE).is_file():
-        return (folder / _SINGLE,)
-    try:
-        index = json.loads((folder / _INDEX).read_bytes())
-        names = sorted(set(index["weight_map"].values()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return ()
-    return tuple(folder / Path(str(name)).name for name in names)
+    return pipeline_weights(folder) if is_pipeline(folder) else part_weights(folder)
 
 
 def weight_bytes(folder: Path) -> int:
-    """Return the bytes of the weights in a folder."""
+    """Return the bytes of the weights in a folder, or of the one file that they are."""
+    if folder.is_file():
+        return folder.stat().st_size
     return sum(file.stat().st_size for file in weight_files(folder))
 
 
 def fingerprint(folder: Path) -> str:
-    """Name the state of a folder in 8 letters: its files with their sizes and times."""
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    facts = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    """Name the state of a folder, or of one file, in 8 letters: by names, sizes and times."""
+    found = [folder] if folder.is_file() else sorted(folder.rglob("*"))
+    files = ((path, path.stat()) for path in found if path.is_file())
+    facts = [(str(p.relative_to(folder)), about.st_size, about.st_mtime_ns) for p, about in files]
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:8]
 
 
+def identity(folder: Path) -> str:
+    """Name a model in 12 letters, wherever it lies: by its config, and by samples of its weights.
+
+    Read are the sizes of the files of weights, their first and their last MiB.
+    """
+    told = hashlib.sha256((folder / "config.json").read_bytes())
+    for file in weight_files(folder):
+        size = file.stat().st_size
+        told.update(str(size).encode())
+        with file.open("rb") as opened:
+            told.update(opened.read(MIB))
+            opened.seek(max(0, size - MIB))
+            told.update(opened.read(MIB))
+    return told.hexdigest()[:12]
+
+
 def model_type(folder: Path) -> str:
-    """Return the kind of model that a folder holds, as its ``config.json`` says; else nothing."""
+    """Return the kind of model that a folder holds, as its ``config.json`` says; else nothing.
+
+    Of diffusers it is the class of the pipeline or of the network.
+    """
+    if own := pipeline_class(folder):
+        return own
     try:
         config = json.loads((folder / "config.json").read_bytes())
     except (OSError, ValueError):
         return ""
     return str(config.get("model_type", "")) if isinstance(config, dict) else ""
+
+
+def _files_lacking(folder: Path, *, words: bool) -> str:
+    """Name a file beside the weights that is missing."""
+    if is_pipeline(folder):
+        return pipeline_lacks(folder)
+    if not (folder / "config.json").is_file():
+        return "config.json"
+    if pipeline_class(folder):  # a single network of diffusers
+        return ""
+    if not any((folder / name).is_file() for name in _PROCESSORS):
+        return _PROCESSORS[0]
+    if words and not any(all((folder / n).is_file() for n in names) for names in _TOKENIZERS):
+        return "tokenizer.json"
+    return ""
 
 
 def _snapshot(repository: str) -> Path | None:

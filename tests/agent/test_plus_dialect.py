@@ -98,11 +98,14 @@ def test_a_conversation_of_the_original(session, picture, wording, observation):
     assert [m.supervised for m in messages] == [False, True, False]
 
 
+IMAGE_SEEN = "{'message': 'The controlnet has processed the image.'}"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "shown"),
     [
         ("controlnet", "picture", "{'message': 'The controlnet has processed the image.'}"),
-        ("openseed", "picture", "{'message': 'The controlnet has processed the image.'}"),
+        ("openseed", "picture", IMAGE_SEEN),
         ("sam", Masks(()), "{'boxes': []}"),
         (
             "grounded_sam",
@@ -117,6 +120,12 @@ def test_a_conversation_of_the_original(session, picture, wording, observation):
         ),
         ("easyocr", TextLines(("HI",), (SQUARE,)), "{'texts': ['HI']}"),
         ("semantic-sam", Points(((0.333, 0.5),)), "{'points': [[0.33, 0.5]]}"),
+        ("openseed", Masks(({"size": [2, 2], "counts": "04"},)), IMAGE_SEEN),
+        (
+            "retrieval",
+            Table(("caption", "similarity"), (("beach", 0.3219),)),
+            "{'retrieval_results': [{'caption': 'beach', 'similarity': 0.32}]}",
+        ),
         ("ram", Tags(("dog", "park")), "{'tags': 'dog, park'}"),
         ("blip2", Text("a dog's bowl"), "{'caption': \"a dog's bowl\"}"),
         ("count", Number(3), "{'number': 3}"),
@@ -259,6 +268,7 @@ def test_an_api_gets_the_newest_picture_and_outlines_whatever_the_model_names(sk
         args("grounding_dino", '{"image": "dog.jpg", "caption": "d"}') == {"caption": "d"} | newest
     )
     assert args("blip2", '{"image": ["x"]}') == newest
+    assert args("seem", "{}") == {"refimg": "img_1", "refmask": "masks_2"} | newest
     assert args("sam", '{"image": "img_1"}') == {"image": "img_1"}
     assert args("blur", '{"image": "dog.jpg"}') == {"image": "dog.jpg"}  # ours: told of its mistake
     call = Call(id="c", skill="inpainting", args=args("inpainting", '{"prompt": ""}'))

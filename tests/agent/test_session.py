@@ -10,6 +10,7 @@ import pytest
 
 from llava_plus.agent import (
     ActionFinished,
+    ActionProgressed,
     ActionProposed,
     ActionStarted,
     Agent,
@@ -22,7 +23,15 @@ from llava_plus.agent import (
     ThoughtDelta,
 )
 from llava_plus.errors import ImageError, SetupError
-from llava_plus.skills import Boxes, Call, Image, Points
+from llava_plus.skills import (
+    Boxes,
+    Call,
+    Image,
+    Points,
+    SkillRegistry,
+    skill,
+    tell_progress,
+)
 
 BABBLE = '{"thought":"hm","act'
 
@@ -426,3 +435,25 @@ def test_the_built_in_skills_work_without_being_named(picture):
     turn = chat.run_sync("brighter", [picture]).turns[0]
     assert (turn.answer, turn.steps[0].observations[0].ok) == ("See img_2.", True)
     assert chat.artifacts["img_2"].value.pixels.mean() > picture.mean()
+
+
+def test_how_far_a_call_has_come_is_told_before_it_ends(picture):
+    @skill(isolation="inline")
+    def paint(image: Image) -> Image:
+        """Take three strokes."""
+        for done in range(3):
+            tell_progress(done + 1, 3)
+        return image
+
+    session = Agent(ScriptedPlanner(["paint(img_1)", "Done."]), SkillRegistry([paint])).session()
+
+    async def collect():
+        return [event async for event in session.run("go", [picture])]
+
+    seen = asyncio.run(collect())
+    told = [(each.done, each.total) for each in seen if isinstance(each, ActionProgressed)]
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    kinds = [type(each).__name__ for each in seen]
+    assert kinds.index("ActionFinished") > max(
+        n for n, kind in enumerate(kinds) if kind == "ActionProgressed"
+    )

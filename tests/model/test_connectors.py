@@ -208,7 +208,10 @@ def by_hand(connector, features, shown):
                     for y in range(row * window, (row + 1) * window)
                     for x in range(column * window, (column + 1) * window)
                 ]
-            valid = [cell for cell in cells if shown[cell[0]][cell[1]]] or cells
+            valid = []
+            for tower in range(2):  # of which each shows something to every query
+                window = [cell for cell in cells if cell[0] == tower]
+                valid += [cell for cell in window if shown[tower][cell[1]]] or window
             for layer in connector.samplers[0]:
                 asked = torch.cat([query, layer.proj_context.weight @ whole])
                 asked = layer.proj_in.weight @ asked

@@ -171,6 +171,26 @@ def test_detectors_give_boxes_with_the_phrases_as_labels(name, model, noise):
     )
 
 
+def test_grounding_dino_finds_the_same_for_calls_that_it_does_together(model, noise):
+    dino = model("grounding_dino")
+    other = Image(noise.pixels[::-1])
+    calls = [
+        {"image": noise, "label": "red car . cat", "threshold": 0.0, "text_threshold": 0.0},
+        {"image": other, "label": "dog", "threshold": 0.0, "text_threshold": 0.0},
+        {"image": noise, "label": "a frisbee"},
+    ]
+    assert len({dino.group(call) for call in calls}) == 1
+    for call, found in zip(calls, dino.together(calls), strict=True):
+        alone = dino(**call)
+        assert np.array(found.xyxy) == pytest.approx(np.array(alone.xyxy), abs=1e-4)
+        assert (found.labels, found.query) == (alone.labels, alone.query)
+        assert found.scores == pytest.approx(alone.scores, abs=2e-3)
+    small = Image(noise.pixels[:50])
+    assert dino.group({"image": small}) != dino.group({"image": noise})
+    with pytest.raises(SkillError, match="label must name something"):
+        dino.together([*calls, {"image": noise, "label": "."}])
+
+
 @pytest.mark.parametrize("name", DETECTORS)
 def test_boxes_lie_where_transformers_own_reading_puts_them(name, model, noise):
     """On a picture that is not square; its processor gives pixels, which are cut and divided."""
@@ -330,3 +350,40 @@ def test_pickled_weights_are_never_read(checkpoint, tmp_path):
     assert "model.safetensors in" in status_of(named("sam"), str(folder)).why
     with pytest.raises(SetupError, match="cannot be loaded"):
         named("sam").load(folder, "cpu")
+
+
+# -- precision ---------------------------------------------------------------------------------
+
+
+def test_the_precision_fits_the_device_and_can_be_named(monkeypatch):
+    import torch
+
+    from llava_plus.skills.backends.precision import calculating
+
+    def kind():
+        with calculating("cpu"):
+            return torch.nn.Linear(2, 2)(torch.ones(1, 2)).dtype
+
+    monkeypatch.delenv("LLAVA_PLUS_SKILL_PRECISION", raising=False)
+    assert kind() == torch.float32
+    monkeypatch.setenv("LLAVA_PLUS_SKILL_PRECISION", "bfloat16")
+    assert kind() == torch.bfloat16
+    monkeypatch.setenv("LLAVA_PLUS_SKILL_PRECISION", "half")
+    with pytest.raises(SetupError, match="is 'half'; wanted float32, bfloat16, float16"):
+        kind()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_models_work_with_fewer_digits_as_on_a_graphics_card(
+    name, checkpoint, noise, own_choice, monkeypatch
+):
+    backend = named(name.replace("_", "-"))
+    skills = with_backends(
+        default_registry(), [f"{backend.skill}={backend.name}:{checkpoint(name)}"]
+    )
+    args = {"label": "dog"} if backend.skill == "detect" else {"prompt": [0.1, 0.1, 0.6, 0.6]}
+    monkeypatch.setenv("LLAVA_PLUS_SKILL_PRECISION", "bfloat16")
+    artifacts = Artifacts()
+    artifacts.add(noise)
+    call = Call(id="c", skill=backend.skill, args={"image": "img_1", **args})
+    assert asyncio.run(Runtime(skills, artifacts).run(call)).ok

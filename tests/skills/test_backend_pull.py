@@ -11,6 +11,7 @@ import pytest
 
 from llava_plus.errors import SetupError
 from llava_plus.skills.backends import BACKENDS, pull, status_of
+from llava_plus.skills.backends.single import Single
 
 SAM = replace(next(each for each in BACKENDS if each.name == "sam"), weights="tiny/sam")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -128,6 +129,21 @@ def test_weights_are_fetched_into_the_hubs_cache_and_found_there(hub, own_choice
     before = len(hub.gets)
     assert pull(SAM, say=said.append) == folder
     assert len(hub.gets) == before
+
+
+def test_weights_that_are_one_file_are_fetched_with_what_belongs_to_them_and_checked(hub):
+    checked = []
+    single = Single(ending=".pth", check=checked.append, companions=("*.cfg.py",))
+    one = replace(SAM, name="one", weights="tiny/sam/weights.pth", single=single)
+    hub.files |= {"weights.pth": b"tensors", "weights.cfg.py": b"a = 1", "other.cfg": b""}
+    assert status_of(one).command == "llava-plus skills pull one"
+    file = pull(one, say=lambda _: None)
+    assert (file.name, file.read_bytes()) == ("weights.pth", b"tensors")
+    assert sorted(path.name for path in file.parent.iterdir()) == ["weights.cfg.py", "weights.pth"]
+    assert checked == [file]
+    assert (status_of(one).state, status_of(one).folder) == ("available", file)
+    with pytest.raises(SetupError, match=r"tiny/sam has no second\.pth\. Check the name"):
+        pull(one, "tiny/sam/second.pth", say=lambda _: None)
 
 
 def test_a_connection_that_breaks_is_taken_up_where_it_broke(hub, monkeypatch):

@@ -26,6 +26,7 @@ from llava_plus.skills.backends import (
     status_of,
     with_backends,
 )
+from llava_plus.skills.backends.together import Queue
 
 OURS = default_registry()
 WIDE = Backend(
@@ -33,13 +34,13 @@ WIDE = Backend(
     skill="detect",
     note="Here it finds everything.",
     weights="tiny/wide",
-    model_type="wide",
+    model_types=("wide",),
     licence="MIT",
     download=7,
     working=1,
     load=lambda folder, device: Finder(folder, device),
 )
-OTHER = replace(WIDE, name="other", weights="tiny/other", model_type="other")
+OTHER = replace(WIDE, name="other", weights="tiny/other", model_types=("other",))
 TABLE = (WIDE, OTHER)
 
 pytestmark = pytest.mark.usefixtures("own_choice")
@@ -242,9 +243,9 @@ def test_a_flag_comes_before_the_environment(folder, monkeypatch):
         ("detect=narrow", "its backends are builtin, wide, other."),
         ("detect", "Write detect=wide, detect=wide:FOLDER_OR_ID, detect=builtin or detect=auto"),
         ("detect=builtin:x", "detect has no backend 'builtin:x'"),
-        ("blur=wide", "no skill 'blur' has several backends; detect have."),
+        ("blur=wide", "no skill 'blur' has models to choose from; detect have."),
         ("detect=wide:./nowhere", "There is no folder './nowhere' with weights."),
-        ("", "no skill '' has several backends"),
+        ("", "no skill '' has models"),
     ],
 )
 def test_a_choice_that_cannot_be_met_is_refused_at_the_start(wanted, words):
@@ -266,13 +267,14 @@ def test_results_of_two_backends_and_of_two_weights_are_not_confused(tiny, tmp_p
     assert versions["wide"] != versions["wider"]
 
 
-def test_planners_read_what_the_model_adds_and_the_bundled_one_sees_nothing_new(folder):
+def test_planners_read_what_the_model_adds_and_detect_is_nothing_new_to_the_bundled_one(folder):
     registry = backed(f"detect=builtin+wide:{folder}")
     line = next(line for line in registry.prompt().splitlines() if line.startswith("detect("))
     assert line.endswith("left to right. Here it finds everything.")
     tools = {tool["function"]["name"]: tool["function"] for tool in registry.openai_tools()}
     assert tools["detect"]["description"].endswith("Here it finds everything.")
-    assert registry.differences(OURS) == ((), ())
+    added, gone = registry.differences(OURS)
+    assert ([spec.name for spec in added], gone) == (["segment_named"], ())
 
 
 def test_skills_of_a_person_are_left_alone(folder):
@@ -323,6 +325,83 @@ def test_calls_at_once_share_one_model_and_use_it_one_after_the_other(folder):
         thread.join()
     assert sorted(boxes.labels[0] for boxes in found) == labels
     assert (Finder.made, Finder.most) == ([("wide", "cpu")], 1)
+
+
+class Crowd:
+    """Does up to three calls of one group at once; fails where one of them is "bad"."""
+
+    at_once = 3
+
+    def __init__(self):
+        self.runs = []
+        self.first, self.more = threading.Event(), threading.Event()
+
+    def __call__(self, image, label, *, threshold=0.5):
+        self.runs.append([label])
+        if label == "first":
+            self.first.set()
+            assert self.more.wait(60)
+        if label == "bad":
+            raise SkillError("detect: bad")
+        return Boxes((), query=f"{label} {threshold}")
+
+    def group(self, arguments):
+        return arguments["image"]
+
+    def together(self, calls):
+        self.runs.append([call["label"] for call in calls])
+        if "bad" in self.runs[-1]:
+            raise SkillError("detect: one of them is bad")
+        return [Boxes((), query=f"{c['label']} {c.get('threshold', 0.5)}") for c in calls]
+
+
+def crowded(*calls):
+    """Make calls that all wait while the first one runs; return the model and what came of them."""
+    crowd, queue, lock, found = Crowd(), Queue("__call__"), threading.Lock(), {}
+
+    def call(image, label, **named):
+        with queue.waiting((image, label), named) as waiting, lock:
+            try:
+                found[label] = queue.done(crowd, waiting).query
+            except SkillError as error:
+                found[label] = str(error)
+
+    threads = [threading.Thread(target=call, args=("a", "first"))]
+    threads[0].start()
+    assert crowd.first.wait(60)
+    for image, label, named in calls:
+        threads.append(threading.Thread(target=call, args=(image, label), kwargs=named))
+        threads[-1].start()
+    while len(queue) < len(threads):
+        threading.Event().wait(0.005)
+    crowd.more.set()
+    for thread in threads:
+        thread.join()
+    assert len(queue) == 0
+    return crowd, found
+
+
+def test_calls_that_wait_go_through_together_as_far_as_they_fit():
+    calls = [("a", f"cat {n}", {"threshold": n / 10}) for n in range(4)]
+    crowd, found = crowded(*calls, ("b", "dog", {}))
+    assert found == {
+        "first": "first 0.5",
+        **{f"cat {n}": f"cat {n} {n / 10}" for n in range(4)},
+        "dog": "dog 0.5",
+    }
+    assert crowd.runs[0] == ["first"]
+    assert sorted(len(run) for run in crowd.runs) == [1, 1, 1, 3]
+
+
+def test_a_call_that_cannot_be_done_fails_alone():
+    crowd, found = crowded(("a", "cat", {}), ("a", "bad", {}), ("a", "dog", {}))
+    assert found == {
+        "first": "first 0.5",
+        "cat": "cat 0.5",
+        "bad": "detect: bad",
+        "dog": "dog 0.5",
+    }
+    assert sorted(map(len, crowd.runs)) == [1, 1, 1, 1, 3]
 
 
 def test_the_least_recently_used_model_goes_when_room_is_short():

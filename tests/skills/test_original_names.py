@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from llava_plus.agent.dialects.plus import output
 from llava_plus.errors import SkillError
 from llava_plus.skills import (
     Artifacts,
@@ -20,14 +21,17 @@ from llava_plus.skills import (
     Region,
     Runtime,
     SkillRegistry,
+    Tags,
     Text,
     TextLines,
     default_registry,
+    model_registry,
     region_mask,
     skill,
     with_original_names,
 )
 from llava_plus.skills.apis import APIS
+from llava_plus.skills.spec import Routed
 from llava_plus.skills.workers import default_pool
 
 FACES = Boxes(((0.1, 0.1, 0.3, 0.4), (0.6, 0.2, 0.8, 0.5)), scores=(0.9, 0.25))
@@ -108,6 +112,20 @@ def test_the_documentation_names_each_with_what_answers_it():
             assert answering == list(api.skills), name
 
 
+def test_each_of_gtas_tools_stands_in_the_documentation_with_skills_that_there_are():
+    page = Path(__file__).parents[2] / "docs" / "compatibility.md"
+    table = page.read_text().partition("## GTA's tools")[2].splitlines()
+    rows = [[cell.strip() for cell in line.split("|")] for line in table if line[:2] == "| "]
+    assert {row[1] for row in rows[1:]} == {
+        *("OCR", "ImageDescription", "RegionAttributeDescription", "TextToBbox", "DrawBox"),
+        *("CountGivenObject", "MathOCR", "AddText", "GoogleSearch", "Calculator", "Plot", "Solver"),
+        *("TextToImage", "ImageStylization"),
+    }
+    told = {name for row in rows[1:] for name in re.findall("`([a-z_]+)`", row[2])}
+    named = {spec.name for spec in [*default_registry(), *model_registry()]}
+    assert told <= named | {"generate", "edit"}
+
+
 def test_our_own_skills_stay_as_they_are():
     ours = default_registry()
     known = with_original_names(ours)
@@ -153,6 +171,68 @@ def test_inpainting_fills_the_first_outline_from_its_surroundings():
     assert (edited.pixels[..., 0] == 0).sum() == 24
 
 
+@skill
+def caption(image: Image, *, prompt: str = "") -> Text:
+    """Say what is there."""
+    return Text("the face of a woman beside a code")
+
+
+@skill
+def tag(image: Image, *, words: list[str] | None = None, most: int = 5) -> Tags:
+    """Name what is there."""
+    return Tags(("code", "the face")[:most])
+
+
+@skill(name="detect")
+def wide(image: Image, label: str) -> Boxes:
+    """Find whatever is asked for, a woman less surely."""
+    return Boxes(((0.0, 0.0, 0.5, 0.5),), scores=(0.2 if label == "woman" else 0.9,))
+
+
+SAYING = SkillRegistry([caption, tag, wide])
+
+
+def test_captions_and_tags_answer_their_names():
+    assert ask("blip2", {}, SAYING)[1] == Text("the face of a woman beside a code")
+    seen, tags = ask("ram", {}, SAYING)
+    assert tags == Tags(("code", "the face"))
+    assert seen.backend == "tag"
+
+
+def test_what_a_caption_or_tags_name_is_found_and_told_beside_the_boxes():
+    _, boxes = ask("blip2+grounding_dino", {}, SAYING)
+    assert boxes.labels == ("face", "code")
+    found = output("blip2+grounding_dino", boxes)
+    assert list(found) == ["boxes", "logits", "phrases", "caption"]
+    assert found["caption"] == "the face of a woman beside a code"
+    _, boxes = ask("blip2+grounding_dino", {"box_threshold": 0.1}, SAYING)
+    assert boxes.labels == ("face", "woman", "code")
+    seen, boxes = ask("ram+grounding_dino", {}, SAYING)
+    assert boxes.labels == ("code", "the face")
+    assert output("ram+grounding_dino", boxes)["tags"] == "code, the face"
+    assert seen.backend == "tag+detect"
+
+
+def test_a_caption_that_names_nothing_finds_nothing():
+    other = replace(SAYING["caption"], function=lambda image: Text("It is very close."))
+    _, boxes = ask("blip2+grounding_dino", {}, SkillRegistry([other, wide]))
+    assert (len(boxes), boxes.query) == (0, "It is very close.")
+
+
+def test_the_model_that_a_name_means_answers_it_and_another_one_is_named():
+    class Two(Routed):
+        def __init__(self, *options):
+            self.options = options
+
+        def choose(self, args):
+            return self.options[0]
+
+    for backend, answering in (("blip2", "blip2"), ("florence-2", "caption:florence-2")):
+        one = replace(SAYING["caption"], backend=backend)
+        routed = replace(one, function=Two(one))
+        assert with_original_names(SkillRegistry([routed]))["blip2"].backend == answering
+
+
 @pytest.mark.parametrize("name", ["ocr", "easyocr"])
 def test_text_is_read_under_both_names(name):
     assert ask(name, {})[1].texts == ("OPEN",)
@@ -180,7 +260,8 @@ def test_text_is_read_under_both_names(name):
         ("sam", {"points": [[[0.5, 0.5]]], "point_labels": [[1, 1]]}, "point_labels must have"),
         ("inpainting", {"prompt": ""}, "mask is missing, it wants Masks"),
         ("blip2", {}, "captions a picture, in LLaVA-Plus with BLIP-2; nothing that is installed"),
-        ("ram+grounding_dino", {"box_threshold": 0.3}, "The planned model tier would."),
+        ("ram+grounding_dino", {"box_threshold": 0.3}, "Run: llava-plus skills pull siglip"),
+        ("blip2+grounding_dino", {}, "Run: llava-plus skills pull blip2."),
         (
             "sd",
             {"prompt": "a bicycle"},

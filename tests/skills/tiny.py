@@ -28,7 +28,7 @@ def _named_as_on_the_hub(folder):
     return folder
 
 
-def grounding_dino(folder):
+def grounding_dino(folder, vocabulary=(*SPECIAL, *WORDS)):
     """Save a GroundingDINO of 32 channels with a BERT tokenizer of a few words."""
     import torch
     from transformers import (
@@ -39,7 +39,7 @@ def grounding_dino(folder):
     )
 
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "vocab.txt").write_text("\n".join([*SPECIAL, *WORDS]) + "\n")
+    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
     tokenizer = BertTokenizer.from_pretrained(str(folder))
     heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
     config = GroundingDinoConfig(
@@ -99,8 +99,50 @@ def owlv2(folder):
     return _named_as_on_the_hub(folder)
 
 
-def sam(folder):
-    """Save a SAM of 16 channels that sees 64 pixels."""
+def sam2(folder):
+    """Save a SAM 2 of 8 channels that sees 64 pixels, with what the hub's have for video."""
+    import torch
+    from transformers import (
+        Sam2HieraDetConfig,
+        Sam2ImageProcessor,
+        Sam2VideoConfig,
+        Sam2VideoModel,
+        Sam2VisionConfig,
+    )
+
+    backbone = Sam2HieraDetConfig(
+        hidden_size=8, num_attention_heads=1, image_size=[64, 64], blocks_per_stage=[1, 1, 2, 1],
+        embed_dim_per_stage=[8, 16, 32, 64], num_attention_heads_per_stage=[1, 2, 4, 8],
+        window_size_per_stage=[4, 4, 4, 4], global_attention_blocks=[3],
+        window_positional_embedding_background_size=[4, 4],
+    )  # fmt: skip
+    vision = Sam2VisionConfig(
+        backbone_config=backbone, backbone_channel_list=[64, 32, 16, 8],
+        backbone_feature_sizes=[[16, 16], [8, 8], [4, 4]], fpn_hidden_size=32,
+    )  # fmt: skip
+    config = Sam2VideoConfig(
+        vision_config=vision,
+        prompt_encoder_config={"hidden_size": 32, "image_size": 64, "patch_size": 16},
+        mask_decoder_config={
+            "hidden_size": 32, "mlp_dim": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+            "iou_head_hidden_dim": 16,
+        },
+        image_size=64, memory_attention_hidden_size=32, memory_attention_num_layers=1,
+        memory_attention_feed_forward_hidden_size=32, memory_encoder_hidden_size=32,
+        memory_encoder_output_channels=16, mask_downsampler_embed_dim=32,
+        memory_fuser_num_layers=1, memory_fuser_embed_dim=32,
+        memory_fuser_intermediate_dim=32, memory_attention_rope_feat_sizes=[4, 4],
+    )  # fmt: skip
+    torch.manual_seed(0)
+    Sam2VideoModel(config).save_pretrained(folder)
+    Sam2ImageProcessor(
+        size={"height": 64, "width": 64}, mask_size={"height": 16, "width": 16}
+    ).save_pretrained(folder)
+    return folder
+
+
+def sam(folder, *, heads=2):
+    """Save a SAM of 16 channels that sees 64 pixels; ``heads`` of its mask decoder."""
     import torch
     from transformers import SamConfig, SamImageProcessor, SamModel
 
@@ -114,7 +156,7 @@ def sam(folder):
             "hidden_size": 16, "image_size": 64, "patch_size": 8, "mask_input_channels": 4,
         },
         mask_decoder_config={
-            "hidden_size": 16, "mlp_dim": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+            "hidden_size": 16, "mlp_dim": 16, "num_hidden_layers": 1, "num_attention_heads": heads,
             "iou_head_hidden_dim": 16,
         },
     )  # fmt: skip

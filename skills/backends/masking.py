@@ -1,0 +1,75 @@
+"""What a model that outlines must give, so that all ways of asking it are written once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llava_plus.skills import Image
+
+Size = tuple[int, int]  # height, width
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What the large part of the model makes of a picture.
+
+    Args:
+        embedding: (1, channel, row, column), of the picture and of the rows or columns that make
+            it square.
+        size: Of the picture.
+        scaled: Of the picture as the model sees it, without what makes it square.
+        square: Side of the square.
+    """
+
+    embedding: Any
+    size: Size
+    scaled: Size
+    square: int
+
+
+class Masker(Protocol):
+    """A model with a large part, which looks at a picture, and a small one, which is asked."""
+
+    def look(self, image: Image) -> Seen:
+        """Return what the large part of the model makes of a picture, computed once."""
+
+    def decoded(
+        self,
+        image: Image,
+        *,
+        points: NDArray[np.float64] | None = None,
+        labels: NDArray[np.int64] | None = None,
+        boxes: NDArray[np.float64] | None = None,
+        multimask: bool = True,
+        **more: Any,
+    ) -> tuple[Any, Any]:
+        """Return what the small part of the model makes of prompts.
+
+        Args:
+            image: The picture.
+            points: (prompt, point, 2) of x and y in 0..1.
+            labels: (prompt, point), 1 on the thing, 0 beside it.
+            boxes: (prompt, 4) in 0..1.
+            multimask: Whether it gives three masks or one.
+            more: What else its ``forward`` takes.
+
+        Returns:
+            logits: (prompt, choice, row, column), small and of the square; above 0 is the thing.
+            scores: (prompt, choice), about 0..1.
+        """
+
+    def enlarged(self, image: Image, logits: Any, *, full: bool = True) -> Any:
+        """Bring (n, row, column) of the square to (n, height, width) of the picture.
+
+        Args:
+            image: The picture.
+            logits: As `decoded` gives them.
+            full: Whether in the picture's own size, or in that which the model sees.
+        """
+
+    def outlines(self, image: Image, logits: Any) -> NDArray[np.bool_]:
+        """Return (n, height, width) of what (n, row, column) take for the thing."""

@@ -1,0 +1,129 @@
+"""Tags by models that compare a picture with words: SigLIP, SigLIP 2 and CLIP."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from llava_plus.errors import SkillError
+from llava_plus.skills import Image, Tags
+from llava_plus.skills.common_things import COMMON_THINGS
+
+from .checkpoint import load_checkpoint
+from .finds import Floats, check_picture
+from .pairing import Pairing
+from .weights import identity
+from .wording import pillow
+
+SENTENCE = (
+    "this is a photo of {}."  # as transformers' own zero-shot classification, in small letters
+)
+AT_ONCE = 64  # sentences
+LISTS = 4  # lists of words whose sentences are remembered
+
+
+def load_matcher(folder: Path, device: str) -> Matcher:
+    """Load the model from a folder."""
+    from transformers import AutoModel, AutoProcessor
+
+    model, processor = load_checkpoint(folder, device, AutoModel, AutoProcessor)
+    return Matcher(model, processor, key=identity(folder))
+
+
+class Matcher:
+    """Says which words fit a picture; what it made of a list of words, it remembers.
+
+    Args:
+        model: A ``SiglipModel``, ``Siglip2Model`` or ``CLIPModel``.
+        processor: Its processor.
+        key: Names the weights.
+    """
+
+    def __init__(self, model: Any, processor: Any, *, key: str) -> None:
+        self.pairing = Pairing(model, processor, key=key)
+        self.search_images = self.pairing.search_images
+        self._model = model
+        self._processor = processor
+        self._alone = hasattr(model, "logit_bias")  # SigLIP judges each word by itself
+        self._known: dict[tuple[str, ...], Floats] = {}
+        self.read = 0  # how many sentences the model has read
+
+    def __call__(self, image: Image, *, words: Sequence[str] | None = None, most: int = 5) -> Tags:
+        """Return the words that fit best, the best one first.
+
+        Args:
+            image: The picture.
+            words: Those that there are; `COMMON_THINGS` if left out.
+            most: How many to return at most.
+
+        Returns:
+            Words with scores: of SigLIP the chance that each fits, of CLIP its share among all.
+        """
+        check_picture("tag", image)
+        names = tuple(wanted_words(words)) if words is not None else COMMON_THINGS
+        scores = self.scores(image, names)
+        best = np.argsort(-scores, kind="stable")[:most]
+        return Tags(
+            tuple(names[index] for index in best),
+            scores=tuple(round(float(scores[index]), 4) for index in best),
+        )
+
+    def scores(self, image: Image, names: tuple[str, ...]) -> Floats:
+        """Return how well each word fits, in 0..1: (word,)."""
+        import torch
+
+        texts = self._sentences(names)  # (word, channel)
+        output = self._seen(image, [SENTENCE.format(names[0])])
+        logits = output.image_embeds.float().cpu().numpy()[0] @ texts.T
+        logits = logits * float(self._model.logit_scale.detach().exp())
+        if self._alone:
+            logits = logits + float(self._model.logit_bias.detach())
+        fits = torch.from_numpy(logits)
+        scores: Floats = (fits.sigmoid() if self._alone else fits.softmax(0)).numpy()
+        return scores
+
+    def _sentences(self, names: tuple[str, ...]) -> Floats:
+        """Return what the model makes of each word in a sentence, of length 1: (word, channel)."""
+        if names not in self._known:
+            blank = Image(np.full((32, 32, 3), 127, np.uint8))  # it wants a picture with each text
+            parts = []
+            for start in range(0, len(names), AT_ONCE):
+                texts = [SENTENCE.format(name) for name in names[start : start + AT_ONCE]]
+                parts.append(self._seen(blank, texts).text_embeds.float().cpu().numpy())
+                self.read += len(texts)
+            if len(self._known) == LISTS:
+                self._known.pop(next(iter(self._known)))
+            self._known[names] = np.concatenate(parts)
+        return self._known[names]
+
+    def _seen(self, image: Image, texts: list[str]) -> Any:
+        import torch
+
+        longest = self._model.config.text_config.max_position_embeddings
+        padding = {"padding": "max_length", "max_length": longest} if self._alone else {}
+        inputs = self._processor(
+            images=pillow(image), text=texts, return_tensors="pt", **{"padding": True, **padding}
+        )
+        if inputs["input_ids"].shape[1] > longest:
+            raise SkillError(
+                f"tag: a word of the list is longer than the {longest} tokens that can be read. "
+                "Use short words."
+            )
+        with torch.inference_mode():
+            return self._model(**inputs.to(self._model.device))
+
+
+def wanted_words(words: Sequence[str]) -> list[str]:
+    """Return the words of a person's list, each once.
+
+    Raises:
+        SkillError: One of them says nothing.
+    """
+    found = [" ".join(word.lower().split()) for word in words]
+    for word, given in zip(found, words, strict=True):
+        if not any(letter.isalnum() for letter in word):
+            raise SkillError(f"tag: words has {given!r}, which names nothing. Leave it out.")
+    return list(dict.fromkeys(found))

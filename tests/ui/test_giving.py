@@ -1,0 +1,167 @@
+"""Chats that visitors give for training: only with consent, with thumbs, and back again."""
+
+import asyncio
+import json
+import warnings
+
+import pytest
+
+from llava_plus.agent import Agent, ScriptedPlanner, SessionStore
+from llava_plus.data_gen.feedback import Collection, opinions_of
+from llava_plus.data_gen.folders import TraceFolder
+from llava_plus.ui.app import Page
+from llava_plus.ui.lobby import Lobby
+from llava_plus.ui.state import Visit
+
+FIRST = ("detect(img_1, 'face')", "I found {boxes_1}.")
+SECOND = ("blur(img_1, region=boxes_1)", "Blurred.")
+
+
+@pytest.fixture
+def collection(tmp_path):
+    return Collection(tmp_path / "given")
+
+
+@pytest.fixture
+def page_of(skills, collection, tmp_path):
+    """Build a page whose planner plays a script; kept says whether sessions lie on disk."""
+    made = []
+
+    def build(*script, kept=False, offered=True):
+        home = tmp_path / "home" if kept else None
+        planner = ScriptedPlanner(script)
+        lobby = Lobby(
+            lambda: Agent(planner, skills, home=home),
+            SessionStore(home) if kept else None,
+            collection=collection if offered else None,
+        )
+        made.append(Page(lobby))
+        return made[-1]
+
+    yield build
+    for page in made:
+        page.blocks.close(verbose=False)
+
+
+def sent(page, visit, text, *files):
+    async def all_of_it():
+        await page._send(visit, {"text": text, "files": list(files)})
+        return [one async for one in page._follow(visit)][-1]
+
+    return asyncio.run(all_of_it())
+
+
+class Thumb:
+    def __init__(self, index, liked):
+        self.index, self.liked = index, liked
+
+
+def given(collection):
+    return [line for file in collection.folder.glob("*.jsonl") for line in file.open()]
+
+
+def test_nothing_is_kept_until_the_visitor_agrees_and_nothing_after(
+    page_of, collection, inbox, upload
+):
+    page = page_of(*FIRST, *SECOND)
+    visit = Visit(page.lobby, inbox)
+    updates = sent(page, visit, "Where is the face?", upload())
+    assert updates[page.feedback.consent] is False
+    assert not given(collection)
+    with pytest.warns(UserWarning, match="this chat is not given"):
+        page.feedback._judged(visit, Thumb(1, True))
+    page.feedback._consented(visit, True)
+    sent(page, visit, "Blur it.")
+    (trace,) = TraceFolder(collection.folder).read()
+    assert [turn.message for turn in trace.turns] == ["Where is the face?", "Blur it."]
+    assert visit.session.id not in trace.to_json()
+    page.feedback._consented(visit, False)
+    assert not given(collection)
+    assert not [file for file in (collection.folder / "artifacts").rglob("*") if file.is_file()]
+
+
+def test_consent_is_off_in_every_new_chat(page_of, collection, inbox, upload):
+    page = page_of(*FIRST, *FIRST)
+    visit = Visit(page.lobby, inbox)
+    page.feedback._consented(visit, True)
+    sent(page, visit, "Where is the face?", upload())
+    visit.new_chat()
+    assert page.feedback.updates(visit)[page.feedback.consent] is False
+    sent(page, visit, "Where is the face?", upload())
+    assert len(given(collection)) == 1
+
+
+def test_thumbs_and_corrections_belong_to_the_turn_of_their_message(
+    page_of, collection, inbox, upload
+):
+    page = page_of(*FIRST, *SECOND)
+    visit = Visit(page.lobby, inbox)
+    page.feedback._consented(visit, True)
+    sent(page, visit, "Where is the face?", upload())
+    first = len(visit.chat)
+    sent(page, visit, "Blur it.")
+    page.feedback._judged(visit, Thumb(first - 1, True))
+    updates = page.feedback._judged(visit, Thumb((len(visit.chat) - 1, 0), False))
+    assert "👎 for request 2" in updates[page.feedback.told].value
+    page.feedback._corrected(visit, " Blurred: {img_2}. ")
+    with pytest.warns(UserWarning, match="Write what would be right"):
+        page.feedback._corrected(visit, " ")
+    (trace,) = TraceFolder(collection.folder).read()
+    said = [(one.turn, one.liked, one.better) for one in opinions_of(trace)]
+    assert said == [(1, True, ""), (2, False, "Blurred: {img_2}.")]
+    again = Visit(page.lobby, inbox)
+    again.open(visit.session.id)
+    assert page.feedback.updates(again)[page.feedback.consent] is True
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_asking_again_makes_a_second_answer_to_the_same_prompt(
+    llava, page_of, collection, inbox, upload, kept, tmp_path
+):
+    other = ("blur(img_1, region=boxes_1, strength=1)", "Here: {img_2}.")
+    page = page_of(*FIRST, *SECOND, *other, kept=kept)
+    visit = Visit(page.lobby, inbox)
+    page.feedback._consented(visit, True)
+    sent(page, visit, "Where is the face?", upload())
+    sent(page, visit, "Blur it.")
+    page.feedback._judged(visit, Thumb(len(visit.chat) - 1, False))
+    before = visit.session.id
+
+    async def again():
+        visit.begin(visit.again())
+        return [one async for one in page._follow(visit)]
+
+    page.feedback._giving(visit)
+    asyncio.run(again())
+    visit.giving.carry_on(visit)
+    page.feedback._judged(visit, Thumb(len(visit.chat) - 1, True))
+    assert visit.session.id != before
+    trace = visit.session.trace
+    assert [turn.message for turn in trace.turns] == ["Where is the face?", "Blur it."]
+    assert trace.turns[1].answer == "Here: img_2."
+    if kept:
+        page.lobby.leave(visit.conversation, visit)
+        assert SessionStore(tmp_path / "home").trace(trace.id).turns == trace.turns
+    code, _, err = llava("data", "export", collection.folder, "-o", "pairs", "-f", "dpo")
+    assert (code, err) == (0, "")
+    (line,) = (tmp_path / "pairs" / "dpo-00000.jsonl").read_text().splitlines()
+    pair = json.loads(line)
+    assert pair["source"] == "two answers"
+    assert pair["prompt"][-1]["content"][-1]["text"].endswith("Blur it.")
+    assert pair["chosen"][-1]["content"] == [{"type": "text", "text": "Here: {img_2}."}]
+    assert pair["rejected"][-1]["content"] == [{"type": "text", "text": "Blurred."}]
+    manifest = json.loads((tmp_path / "pairs" / "manifest.json").read_text())
+    assert manifest["pairs"] == {"two answers": 1, "correction": 0}
+
+
+def test_nobody_is_asked_where_no_folder_was_named(page_of, inbox, upload):
+    page = page_of(*FIRST, offered=False)
+    visit = Visit(page.lobby, inbox)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sent(page, visit, "Where is the face?", upload())
+        assert page.feedback.updates(visit) == {}
+    box = next(c for c in page.blocks.config["components"] if c["props"].get("elem_id") == "giving")
+    assert box["props"]["visible"] is False
+    liked = [d for d in page.blocks.config["dependencies"] if d["targets"][0][1] == "like"]
+    assert not liked
