@@ -37,7 +37,12 @@ def ray_data(setup: Setup, jobs: Jobs, *, workers: int) -> Crew:
         raise SetupError("--engine ray needs Ray: pip install 'llava-plus[ray]'") from error
     began = not ray.is_initialized()
     if began:
-        ray.init(num_cpus=workers + 1, include_dashboard=False, log_to_driver=False)
+        ray.init(
+            num_cpus=workers + 1,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="error",
+        )
     try:
         crew = ray.data.ActorPoolStrategy(size=workers)
         ray.data.DataContext.get_current().enable_progress_bars = False
