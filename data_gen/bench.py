@@ -15,7 +15,8 @@ from statistics import median
 from typing import Any
 
 from .crew import Setup
-from .generate import Progress, generate
+from .generate import generate
+from .progress import Progress
 from .recipe import Recipe
 from .workshop import Job, Workshop
 

@@ -31,14 +31,20 @@ def ray_data(setup: Setup, jobs: Jobs, *, workers: int) -> Crew:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        import ray
-        import ray.data
+        import ray  # type: ignore[import-not-found, unused-ignore]
+        import ray.data  # type: ignore[import-not-found, unused-ignore]
     except ImportError as error:
         raise SetupError("--engine ray needs Ray: pip install 'llava-plus[ray]'") from error
     began = not ray.is_initialized()
     if began:
-        ray.init(num_cpus=workers + 1, include_dashboard=False, log_to_driver=False)
+        ray.init(
+            num_cpus=workers + 1,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="error",
+        )
     try:
+        crew = ray.data.ActorPoolStrategy(size=workers)
         ray.data.DataContext.get_current().enable_progress_bars = False
         for _ in count():
             wave = list(iter(jobs, None))
@@ -46,7 +52,7 @@ def ray_data(setup: Setup, jobs: Jobs, *, workers: int) -> Crew:
                 return
             rows = [{"number": job.number} for job in wave]
             made = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
-                _Maker, fn_constructor_args=(setup,), concurrency=workers, num_cpus=1
+                _Maker, fn_constructor_args=(setup,), compute=crew, num_cpus=1
             )
             for row in made.iter_rows():
                 yield _file(row)

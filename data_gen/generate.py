@@ -7,13 +7,10 @@ import json
 import math
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from llava_plus.errors import SetupError
 
@@ -22,6 +19,7 @@ from .folders import DROPPED as ASIDE
 from .folders import MANIFEST, PICTURES
 from .mixture import Mixture
 from .output import Output, Shards, writing
+from .progress import COUNTS, SHOWN, Progress
 from .recipe import LIMITS, Recipe
 from .remembered import LazyPictures, link
 from .verify import Signature, Unique, Verdict, Yield
@@ -29,69 +27,9 @@ from .workshop import DROPPED, PARTS, Facts, Job, part_path
 
 ENGINES = ("processes", "ray")
 AHEAD = 4  # parts for each worker that may be done before the one that is waited for
-DRY = 20  # parts in a row without a trace that is kept, after which there is nothing more to say
-SHOWN = 5  # problems whose words a report keeps
 _RECIPE = "recipe.sha256"
 
 
-@dataclass(kw_only=True)
-class Progress:
-    """How far a run has come.
-
-    Args:
-        wanted: Traces that are to be kept.
-        remade: Parts that an earlier run had made.
-    """
-
-    wanted: int
-    kept: int = 0
-    parts: int = 0
-    remade: int = 0
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTS, 0))
-    yields: dict[str, Yield] = field(default_factory=dict)
-    problems: list[dict[str, str]] = field(default_factory=list)  # the first few
-    problem_count: int = 0
-    dry: int = 0  # parts in a row without a trace that is kept
-    began: float = field(default_factory=time.monotonic)
-    found: int = 0  # traces kept of parts that an earlier run had made
-
-    def begin(self) -> None:
-        """Begin to count the time: what is there was made before."""
-        self.remade, self.found, self.began = self.parts, self.kept, time.monotonic()
-
-    @property
-    def over(self) -> bool:
-        """Whether there is enough, or nothing more to be had."""
-        return self.kept >= self.wanted or self.exhausted
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether the writers have nothing new to say about these pictures."""
-        return self.dry >= DRY
-
-    @property
-    def rate(self) -> float:
-        """Traces kept per second by this run."""
-        return (self.kept - self.found) / max(time.monotonic() - self.began, 1e-9)
-
-    @property
-    def share(self) -> float:
-        """How many of the traces were kept, 0..1."""
-        return self.kept / max(self.counts["played"], 1)
-
-    @property
-    def left(self) -> float | None:
-        """Seconds until there is enough at this rate, none where that cannot be told."""
-        return (self.wanted - self.kept) / self.rate if self.rate > 0 else None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON without what a clock or the cache decides: equal runs, equal files."""
-        yields = [one.to_json() for one in self.yields.values()]
-        counts = {name: count for name, count in self.counts.items() if name != "fresh"}
-        return {**counts, "kept": self.kept, "problems": self.problem_count, "yields": yields}
-
-
-_COUNTS = ("items", "written", "played", "replayed", "fresh")
 Tick = Callable[[Progress], object]
 
 
@@ -193,7 +131,7 @@ class _Run:
     def _enough(self, on_the_way: int) -> bool:
         """Whether what is on its way will do, if it is like what came so far."""
         progress, recipe = self.progress, self.recipe
-        each = recipe.per_picture * recipe.pictures_per_part
+        each: float = recipe.per_picture * recipe.pictures_per_part
         if progress.parts:
             each = progress.kept / progress.parts
         return on_the_way > 0 and progress.kept + on_the_way * each >= progress.wanted
@@ -249,7 +187,7 @@ class _Run:
         return verdict
 
     def _count(self, facts: Facts) -> None:
-        for name in _COUNTS:
+        for name in COUNTS:
             self.progress.counts[name] += getattr(facts, name)
         for one in facts.yields:
             row = self.progress.yields.setdefault(one["name"], Yield(name=one["name"]))

@@ -17,7 +17,7 @@ from .data_report import show_made
 from .terminal import print_json, say
 
 if TYPE_CHECKING:
-    from llava_plus.data_gen import generate as generating
+    from llava_plus.data_gen.progress import Progress as Made
 
 INTERRUPTED = 130  # exit code after Ctrl-C
 SPENT = 4  # exit code: a budget is used up
@@ -92,12 +92,12 @@ def generate(
 
 
 @contextmanager
-def _shown(console: Console) -> Iterator[Callable[["generating.Progress"], None]]:
+def _shown(console: Console) -> Iterator[Callable[["Made"], None]]:
     """Show how a run gets on: a bar in a terminal, else a line now and then."""
     if not console.is_terminal:
         last = [time.monotonic()]
 
-        def tell(progress: "generating.Progress") -> None:
+        def tell(progress: "Made") -> None:
             if time.monotonic() - last[0] > EVERY:
                 last[0] = time.monotonic()
                 say(console, _words(progress))
@@ -107,14 +107,14 @@ def _shown(console: Console) -> Iterator[Callable[["generating.Progress"], None]
     with Progress(BarColumn(), TextColumn("{task.description}"), console=console) as bar:
         task = bar.add_task("beginning")
 
-        def show(progress: "generating.Progress") -> None:
+        def show(progress: "Made") -> None:
             words = _words(progress)
             bar.update(task, total=progress.wanted, completed=progress.kept, description=words)
 
         yield show
 
 
-def _words(progress: "generating.Progress") -> str:
+def _words(progress: "Made") -> str:
     left = progress.left
     eta = "" if left is None else f", {left // 60:.0f}:{left % 60:02.0f} left"
     return (

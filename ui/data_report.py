@@ -13,7 +13,7 @@ from .terminal import print_json, printable, say
 
 if TYPE_CHECKING:
     from llava_plus.data_gen.folders import Problem
-    from llava_plus.data_gen.generate import Progress
+    from llava_plus.data_gen.progress import Progress
     from llava_plus.data_gen.verify import Report
 
 UNFINISHED = 3  # exit code: not everything could be read

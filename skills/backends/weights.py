@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 from llava_plus.errors import SetupError
@@ -118,6 +119,8 @@ def _files_lacking(folder: Path, *, words: bool) -> str:
 
 def _snapshot(repository: str) -> Path | None:
     """Find a repository in the hub's cache, as its main branch was when it was pulled last."""
+    if find_spec("huggingface_hub") is None:  # so nothing was ever pulled
+        return None
     from huggingface_hub import constants
 
     home = Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"

@@ -202,6 +202,7 @@ def test_a_recipe_that_makes_no_sense_is_one_sentence(tmp_path, change, said, va
         generate(Recipe.parse({**values(tmp_path), **change}), tmp_path / "out")
 
 
+@pytest.mark.filterwarnings("ignore")  # Ray sets its own deprecated options
 def test_ray_data_makes_the_same_bytes(undisturbed, tmp_path, recipe, same):
     pytest.importorskip("ray.data")
     work = recipe(undisturbed).model_copy(update={"workers": 2})
