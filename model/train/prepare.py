@@ -19,6 +19,8 @@ from .recipe import Recipe, Source, Stage
 from .sources import DataSet, open_source
 
 LOG = logging.getLogger(__name__)
+# Decoders that keep conversations apart whose positions begin again.
+PACKABLE = frozenset({"llama", "mistral", "phi3", "qwen2", "qwen3"})
 Tick = Callable[[str, int, int], None]  # what is done, how much of it, of how much
 
 
@@ -111,7 +113,7 @@ def check_packing(stage: Stage, config: LMMConfig) -> None:
     kind = config.get_text_config(decoder=True).model_type
     gates = any(one["type"] == "cross_gate" for one in config.injections or [])
     shared = bool((config.layout or {}).get("shared_positions"))
-    if stage.packing and (gates or shared or kind == "opt"):
+    if stage.packing and (gates or shared or kind not in PACKABLE):
         why = "gates" if gates else "shared positions" if shared else f"a decoder of type {kind}"
         raise SetupError(
             f"stage {stage.name}: packing: conversations of a row would see each other in a model"
