@@ -232,16 +232,21 @@ class QFormerPretrainer(nn.Module):
     def _captioning(self, pictures: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
         ids = ids.clone()
         ids[:, 0] = self.begin_id
-        queries = self.connector.query_tokens.expand(len(pictures), -1, -1)
+        queries = self._queries().expand(len(pictures), -1, -1)
         count = queries.shape[1]
         embeds = torch.cat([queries, self.heads.embed(ids)], dim=1)
         reads = caption_mask(mask, count, embeds.dtype)
         hidden = self._qformer(embeds, count, reads, pictures)[:, count:]
         return caption_loss(self.heads.logits(hidden), ids, mask)
 
+    def _queries(self) -> Tensor:
+        queries = self.connector.query_tokens
+        assert isinstance(queries, Tensor)
+        return queries
+
     def _read(self, pictures: Tensor, ids: Tensor | None, mask: Tensor | None) -> Tensor:
         """The queries' states (picture, query, dim), beside words that read them and are read."""
-        embeds = self.connector.query_tokens.expand(len(pictures), -1, -1)
+        embeds = self._queries().expand(len(pictures), -1, -1)
         count = embeds.shape[1]
         if ids is not None and mask is not None:
             embeds = torch.cat([embeds, self.heads.embed(ids)], dim=1)

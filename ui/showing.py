@@ -82,8 +82,9 @@ class Browser:
     def _wire(self) -> None:
         filters = [self.text, self.skill, self.verdict, self.verifier]
         listed = [self.list, self.shown, self.page, self.place]
-        for one in filters:
-            on = one.change if one is self.text else one.input
+        each: Any
+        for each in filters:
+            on = each.change if each is self.text else each.input
             on(self.first, filters, listed, trigger_mode="always_last", **QUIET)
         self.back.click(self.earlier, [self.page, *filters], listed, **QUIET)
         self.on.click(self.later, [self.page, *filters], listed, **QUIET)

@@ -4,7 +4,7 @@ import logging
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -83,7 +83,8 @@ def _log() -> None:
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("llava_plus").setLevel(logging.INFO)
-    transformers_logging.disable_progress_bar()
+    quiet: Any = transformers_logging.disable_progress_bar
+    quiet()
 
 
 def _with_data(recipe: "Recipe", data: list[str], images: list[str]) -> "Recipe":

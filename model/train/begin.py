@@ -67,7 +67,8 @@ def saved_model(folder: Path, recipe: Recipe, **loading: Any) -> tuple[LMM, LMMP
         )
     _check_fits(config, recipe, folder)
     loading = {"dtype": torch.float32, **loading}
-    model, told = LMM.from_pretrained(folder, output_loading_info=True, **loading)
+    loaded: Any = LMM.from_pretrained(folder, output_loading_info=True, **loading)
+    model, told = loaded
     wrong = [*told["missing_keys"], *told["unexpected_keys"], *told["mismatched_keys"]]
     if wrong:
         raise SetupError(

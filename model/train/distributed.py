@@ -65,7 +65,7 @@ def shard_on_cpu(state: Any) -> None:
     Args:
         state: accelerate's `PartialState` of several processes.
     """
-    from accelerate import DistributedType  # type: ignore[import-untyped]
+    from accelerate import DistributedType
 
     if state.distributed_type == DistributedType.MULTI_CPU:
         state._shared_state["distributed_type"] = DistributedType.MULTI_GPU

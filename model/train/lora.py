@@ -107,7 +107,8 @@ def quantization(lora: Lora | None) -> dict[str, Any]:
     from transformers import BitsAndBytesConfig
 
     whole = ["towers", "connector", "lm_head", "newline"]
-    config = BitsAndBytesConfig(
+    quantized: Any = BitsAndBytesConfig
+    config = quantized(
         load_in_4bit=lora.bits == 4,
         load_in_8bit=lora.bits == 8,
         bnb_4bit_quant_type="nf4",

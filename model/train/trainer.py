@@ -54,9 +54,7 @@ class StageTrainer(Trainer):
         self.work: Work | None = None
         self.started: tuple[float, int] | None = None
         self.learned = [name for name, one in model.named_parameters() if one.requires_grad]
-        super().__init__(  # type: ignore[no-untyped-call]
-            model=model, args=args, train_dataset=rows, data_collator=collator
-        )
+        super().__init__(model=model, args=args, train_dataset=rows, data_collator=collator)
         self.remove_callback(PrinterCallback)  # what it prints, `_tell` does
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
@@ -66,7 +64,7 @@ class StageTrainer(Trainer):
         """AdamW with a rate for each part."""
         if self.optimizer is None:
             self.optimizer = torch.optim.AdamW(
-                groups(model or self.model, self.stage), betas=self.stage.betas, eps=1e-8
+                groups(self._whole(model), self.stage), betas=self.stage.betas, eps=1e-8
             )
         return self.optimizer
 
@@ -74,11 +72,10 @@ class StageTrainer(Trainer):
         """Warm-up and then the stage's schedule."""
         if self.lr_scheduler is None:
             stage, steps = self.stage, num_training_steps
-            self.lr_scheduler = LambdaLR(
-                optimizer or self.optimizer, lambda step: rate_share(stage, step, steps)
-            )
+            work: torch.optim.Optimizer = optimizer or self.create_optimizer()
+            self.lr_scheduler = LambdaLR(work, lambda step: rate_share(stage, step, steps))
             self._created_lr_scheduler = True
-        return cast("LambdaLR", self.lr_scheduler)
+        return self.lr_scheduler
 
     def compute_loss(
         self,
@@ -175,21 +172,26 @@ class StageTrainer(Trainer):
             return
         folder = Path(output_dir or str(self.args.output_dir))
         folder.mkdir(parents=True, exist_ok=True)
-        state = state_dict or dict(self.model.named_parameters())
+        state = state_dict or dict(self._whole(None).named_parameters())
         save_file(
             {name: state[name].detach().cpu().contiguous() for name in self.learned},
             folder / TRAINED,
         )
 
+    def _whole(self, model: Any) -> nn.Module:
+        whole: Any = model or self.model
+        assert isinstance(whole, nn.Module)
+        return whole
+
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         if self.is_fsdp_enabled:
-            super()._load_from_checkpoint(resume_from_checkpoint, model)  # type: ignore[no-untyped-call]
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
             return
-        load_trained(model or self.model, Path(resume_from_checkpoint) / TRAINED)
+        load_trained(self._whole(model), Path(resume_from_checkpoint) / TRAINED)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Write a checkpoint; it counts once all of it is on the disk."""
-        super()._save_checkpoint(model, trial)  # type: ignore[no-untyped-call]
+        super()._save_checkpoint(model, trial)
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
             folder = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"

@@ -179,8 +179,8 @@ class Painter:
 
     def _side(self) -> int:
         """Return the side, in pixels, of the square pictures that the model was trained on."""
-        size = self._pipe.unet.config.sample_size
-        return int(size if isinstance(size, int) else max(size)) * self._pipe.vae_scale_factor
+        size, scale = self._pipe.unet.config.sample_size, int(self._pipe.vae_scale_factor)
+        return int(size if isinstance(size, int) else max(size)) * scale
 
     def _fitted(
         self,
