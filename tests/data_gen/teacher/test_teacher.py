@@ -1,7 +1,8 @@
 """Asking a teacher: paid for once, retried, paced, and stopped where nothing is left."""
 
 import json
-import multiprocessing
+import subprocess
+import sys
 import time
 
 import pytest
@@ -97,23 +98,24 @@ def test_requests_of_all_teachers_stay_within_the_rate(teacher, server):
     assert server.times[-1] - begun >= 0.3  # three gaps of a tenth of a second, however slow
 
 
-def fill(path, start):
-    from llava_plus.agent.planners.spending import Spent
-    from llava_plus.data_gen.teacher.replies import Kept
+FILL = """
+import sys
+from llava_plus.agent.planners.spending import Spent
+from llava_plus.data_gen.teacher import Replies
+from llava_plus.data_gen.teacher.replies import Kept
+from pathlib import Path
 
-    replies = Replies(path)
-    for number in range(start, start + 50):
-        replies.keep(str(number), Kept(text="x" * 100), Spent(requests=1, read=1))
+replies, start = Replies(Path(sys.argv[1])), int(sys.argv[2])
+for number in range(start, start + 50):
+    replies.keep(str(number), Kept(text="x" * 100), Spent(requests=1, read=1))
+"""
 
 
 def test_processes_share_a_file_of_replies(tmp_path):
     path = tmp_path / "replies.sqlite"
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=fill, args=(path, start)) for start in (0, 50)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    commands = [[sys.executable, "-c", FILL, str(path), start] for start in ("0", "50")]
+    workers = [subprocess.Popen(command) for command in commands]
+    assert [worker.wait() for worker in workers] == [0, 0]
     replies = Replies(path)
     assert (replies.spent().requests, replies.spent().read) == (100, 100)
     assert replies.find("99").text == "x" * 100
