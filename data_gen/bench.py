@@ -14,6 +14,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from PIL import Image as Pillow
+
 from .crew import Setup
 from .generate import generate
 from .progress import Progress
@@ -46,8 +48,12 @@ def rate(given: Recipe, out: Path, cache: Path) -> tuple[float, Progress]:
 def overhead(folder: Path) -> float:
     """Return the milliseconds of processor time that all of the engine adds to a call.
 
-    That is playing, verifying, replaying and writing traces of ten calls that measure a picture.
+    That is playing, verifying, replaying and writing traces of ten calls that measure a picture,
+    the skill's own microseconds among them.
     """
+    pictures = folder.with_name("pictures")
+    pictures.mkdir()
+    Pillow.new("RGB", (320, 240), "teal").save(pictures / "teal.png")
     plan = " ; ".join(["image_info(img_1)"] * CALLS)
     words = [f"{number} times: how big is [this|it]?" for number in range(200)]
     requests = [{"ask": ask, "plan": plan} for ask in words]
@@ -55,7 +61,7 @@ def overhead(folder: Path) -> float:
         {
             "per_picture": len(requests),
             "pictures_per_part": 1,
-            "sources": [{"drawn": 1}],
+            "sources": [{"folder": str(pictures), "licence": "CC0-1.0"}],
             "writers": [{"writer": "requests", "options": {"requests": requests}}],
             "skills": {"use": ["image_info"]},
         }

@@ -61,14 +61,18 @@ class LinkedPictures(ArtifactStore):
     def __init__(self, root: Path, kept: ArtifactStore | None) -> None:
         super().__init__(root)
         self._kept = kept
+        self._there: set[str] = set()  # put by this process
 
     def put(self, image: Image) -> str:
         """Keep a picture and return its digest; on one disk the two stores share its file."""
+        if image.digest in self._there:
+            return image.digest
         path = self.path(image.digest)
         if self._kept is not None and not path.exists():
             with suppress(OSError):  # it is not there, or cannot be had: then it is written
                 link(self._kept.path(image.digest), path)
-        return super().put(image)
+        self._there.add(super().put(image))
+        return image.digest
 
 
 def link(source: Path, target: Path) -> None:

@@ -89,11 +89,14 @@ def _unsupported(trace: Trace, number: int, turn: Turn) -> str:
     for handle in handles_in(text):
         if handle not in there:
             return f"the answer names {handle}, which was not there"
+    quotes, claims = quotes_in(turn.answer), tuple(claims_in(without_quotes(turn.answer)))
+    if not quotes and not claims:
+        return ""
     there_is = (_known(trace, number), request_facts(trace, number), seen_facts(trace, number))
-    for quote in quotes_in(turn.answer):
+    for quote in quotes:
         if not any(facts.quote(quote) for facts in there_is):
             return f"the answer quotes {quote!r}, which nobody said and nothing showed"
-    for claim in claims_in(without_quotes(turn.answer)):
+    for claim in claims:
         if not any(facts.number(claim) for facts in there_is):
             return f"the answer says {claim.text}, which nobody said and nothing showed"
     return ""
@@ -108,9 +111,12 @@ def _known(trace: Trace, upto: int) -> Facts:
 
 def _told_already(trace: Trace, number: int, turn: Turn) -> str:
     """Return what of an answer was looked up, if its request says all of that itself."""
+    quotes, claims = quotes_in(turn.answer), tuple(claims_in(without_quotes(turn.answer)))
+    if not quotes and not claims:
+        return ""
     seen, asked = seen_facts(trace, number), _request(turn.message)
-    quotes = [quote for quote in quotes_in(turn.answer) if seen.quote(quote)]
-    claims = [one for one in claims_in(without_quotes(turn.answer)) if seen.number(one)]
+    quotes = tuple(filter(seen.quote, quotes))
+    claims = tuple(filter(seen.number, claims))
     if all(map(asked.quote, quotes)) and all(map(asked.number, claims)):
         return ", ".join([*quotes, *(claim.text for claim in claims)])
     return ""

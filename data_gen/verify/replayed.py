@@ -71,7 +71,7 @@ class Replay:
         for moment in moments(trace):
             if why := _unrepeatable(moment, skills):
                 return dropped(f"{moment.place}: {why}")
-            artifacts = moment.artifacts(trace)
+            artifacts = moment.before.copy()
             done = zip(moment.step.actions, moment.step.observations, strict=True)
             pairs = [(call, then) for call, then in done if then.error != "time"]
             runtime = self._runtime(trace, moment, skills, artifacts)
@@ -118,8 +118,8 @@ def _differs(
     if not skills[call.skill].cache and call.skill not in BY_NAME:
         return ""
     assert then.handle is not None
-    values = value_to_json(before[then.handle].value), value_to_json(after[then.handle].value)
-    if not _same(*values):
+    values = before[then.handle].value, after[then.handle].value
+    if not (values[0] is values[1] or _same(*map(value_to_json, values))):
         return f"{call.skill} gave another {then.kind} ({then.text!r}, now {now.text!r})"
     return ""
 

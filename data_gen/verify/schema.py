@@ -36,7 +36,7 @@ class Schema:
         return PASSED
 
     def _wrong(self, trace: Trace, moment: Moment) -> str:
-        step, artifacts = moment.step, moment.artifacts(trace)
+        step, artifacts = moment.step, moment.before
         if [call.id for call in step.actions] != [seen.call_id for seen in step.observations]:
             return "observations and calls do not belong together"
         for call, seen in zip(step.actions, step.observations, strict=True):
