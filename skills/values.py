@@ -204,9 +204,11 @@ def value_from_json(data: Mapping[str, Any], load_image: Callable[[str], Image])
 
 
 def _lists(content: Any) -> Any:
-    if isinstance(content, Mapping):
-        return {key: _lists(item) for key, item in content.items()}
-    return [_lists(item) for item in content] if isinstance(content, list | tuple) else content
+    if isinstance(content, str | float | int) or content is None:
+        return content  # asked first, since this is most of what there is
+    if isinstance(content, list | tuple):
+        return [_lists(item) for item in content]
+    return {key: _lists(item) for key, item in content.items()}
 
 
 def _many(number: int, noun: str) -> str:

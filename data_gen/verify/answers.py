@@ -8,6 +8,7 @@ from llava_plus.skills import Boxes
 from llava_plus.skills.wording import counted
 
 from .claims import (
+    Evidence,
     Facts,
     claims_in,
     folded,
@@ -15,7 +16,6 @@ from .claims import (
     handles_in,
     quotes_in,
     request_facts,
-    seen_facts,
     without_quotes,
 )
 from .verdict import PASSED, Verdict, dropped
@@ -30,14 +30,20 @@ class Grounded:
     Where the source says in words what it knows (`Truth.known`), they may stand there, too.
     Numbers may be rounded; what was asked of a skill counts as seen. Not covered: words that are
     neither, such as colours and names; a number that stands there for something else; "one".
+
+    Args:
+        evidence: Shared with other verifiers, so that it is gathered once.
     """
 
     name = "grounded"
 
+    def __init__(self, evidence: Evidence | None = None) -> None:
+        self._evidence = evidence or Evidence()
+
     def check(self, trace: Trace) -> Verdict:
         """Look at each turn's answer with what was there by then."""
         for number, turn in enumerate(trace.turns, 1):
-            if why := _unsupported(trace, number, turn):
+            if why := _unsupported(trace, number, turn, self._evidence):
                 return dropped(f"turn {number}: {why}")
         return PASSED
 
@@ -48,9 +54,15 @@ class NoLeak:
     It looks at turns that looked something up and made no picture: the numbers and quotes of the
     answer that observations gave. Not covered: what can be guessed without standing there, such
     as the colour of the sky.
+
+    Args:
+        evidence: Shared with other verifiers, so that it is gathered once.
     """
 
     name = "no leak"
+
+    def __init__(self, evidence: Evidence | None = None) -> None:
+        self._evidence = evidence or Evidence()
 
     def check(self, trace: Trace) -> Verdict:
         """Drop a trace with a turn in which nothing had to be looked up."""
@@ -58,7 +70,7 @@ class NoLeak:
             seen = [one for step in turn.steps for one in step.observations if one.ok]
             if not seen or any(one.kind == "image" for one in seen):
                 continue
-            if found := _told_already(trace, number, turn):
+            if found := _told_already(trace, number, turn, self._evidence):
                 return dropped(f"turn {number}: the request itself says {found}")
         return PASSED
 
@@ -82,7 +94,7 @@ class MatchesTruth:
         return PASSED
 
 
-def _unsupported(trace: Trace, number: int, turn: Turn) -> str:
+def _unsupported(trace: Trace, number: int, turn: Turn, evidence: Evidence) -> str:
     written = [step.answer for step in turn.steps if step.answer]
     text = " ".join([turn.answer, *written])
     there = handles_by(trace, number)
@@ -92,7 +104,8 @@ def _unsupported(trace: Trace, number: int, turn: Turn) -> str:
     quotes, claims = quotes_in(turn.answer), tuple(claims_in(without_quotes(turn.answer)))
     if not quotes and not claims:
         return ""
-    there_is = (_known(trace, number), request_facts(trace, number), seen_facts(trace, number))
+    seen = evidence.upto(trace, number)
+    there_is = (_known(trace, number), request_facts(trace, number), seen)
     for quote in quotes:
         if not any(facts.quote(quote) for facts in there_is):
             return f"the answer quotes {quote!r}, which nobody said and nothing showed"
@@ -109,12 +122,12 @@ def _known(trace: Trace, upto: int) -> Facts:
     return Facts(words=folded(words), numbers=tuple(claim.value for claim in claims_in(words)))
 
 
-def _told_already(trace: Trace, number: int, turn: Turn) -> str:
+def _told_already(trace: Trace, number: int, turn: Turn, evidence: Evidence) -> str:
     """Return what of an answer was looked up, if its request says all of that itself."""
     quotes, claims = quotes_in(turn.answer), tuple(claims_in(without_quotes(turn.answer)))
     if not quotes and not claims:
         return ""
-    seen, asked = seen_facts(trace, number), _request(turn.message)
+    seen, asked = evidence.upto(trace, number), _request(turn.message)
     quotes = tuple(filter(seen.quote, quotes))
     claims = tuple(filter(seen.number, claims))
     if all(map(asked.quote, quotes)) and all(map(asked.number, claims)):

@@ -1,12 +1,12 @@
 """What an answer says that can be looked up: numbers, quotes, handles."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from llava_plus.agent import Trace, Turn
-from llava_plus.skills import Masks, Value, value_to_json
+from llava_plus.skills import Artifacts, Masks, Value, value_to_json
 from llava_plus.skills.values import PREFIXES
 
 # Not \b: Chinese is written without spaces around a handle.
@@ -96,18 +96,36 @@ def request_facts(trace: Trace, upto: int) -> Facts:
     return Facts(words=folded(words), numbers=tuple(claim.value for claim in claims_in(words)))
 
 
-def seen_facts(trace: Trace, upto: int) -> Facts:
-    """Return what observations, pictures and pointers told, and what was asked of the skills."""
+class Evidence:
+    """What observations, pictures and pointers told, and what was asked of the skills.
+
+    The last answer is kept: verifiers ask for the same one after the other.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[Trace, int, Facts] | None = None
+
+    def upto(self, trace: Trace, turn: int) -> Facts:
+        """Return what there was by the end of a turn, from 1."""
+        last = self._last
+        if last is None or last[0] is not trace or last[1] != turn:
+            last = self._last = (trace, turn, _seen(trace.turns[:turn], trace.artifacts))
+        return last[2]
+
+
+def _seen(turns: Sequence[Turn], artifacts: Artifacts) -> Facts:
     words: list[str] = []
     numbers: list[float] = []
-    for turn in trace.turns[:upto]:
+    for turn in turns:
         for handle in (*turn.images, *turn.pointers):
-            _add(trace.artifacts[handle].value, words, numbers)
+            value = artifacts[handle].value
+            words.append(value.describe())
+            _add(value, words, numbers)
         for step in turn.steps:
             for seen in step.observations:
                 words.append(seen.text)
                 if seen.handle is not None:
-                    _add(trace.artifacts[seen.handle].value, words, numbers)
+                    _add(artifacts[seen.handle].value, words, numbers)
             for call in step.actions:
                 numbers += _numbers(call.args)
                 words += [value for value in call.args.values() if isinstance(value, str)]
@@ -135,7 +153,7 @@ def _handles_of(turn: Turn) -> Iterator[str]:
 
 
 def _add(value: Value, words: list[str], numbers: list[float]) -> None:
-    words += [value.describe(), value.cite()]
+    words.append(value.cite())
     if not isinstance(value, Masks):  # their outlines are codes
         numbers += _numbers(value_to_json(value))
     length = getattr(value, "__len__", None)
@@ -144,7 +162,7 @@ def _add(value: Value, words: list[str], numbers: list[float]) -> None:
 
 
 def _numbers(data: Any) -> list[float]:
-    if isinstance(data, bool) or data is None or isinstance(data, str):
+    if isinstance(data, str | bool) or data is None:
         return []
     if isinstance(data, int | float):
         return [float(data)]

@@ -16,6 +16,7 @@ from llava_plus.errors import SetupError
 from llava_plus.skills import ArtifactStore, Image, ResultCache, SkillRegistry
 
 from .answers import Grounded, MatchesTruth, NoLeak
+from .claims import Evidence
 from .duplicates import Unique
 from .permission import ALLOWED, Licences, Refusals
 from .replayed import Replay
@@ -104,7 +105,8 @@ def standard_verifiers(
     """
     last = [Replay(skills, results=results, share=share, seed=seed, run=run)] if replay else []
     quick: list[Verifier] = [Schema(skills), Licences(licences), Refusals()]
-    quick += [MatchesTruth(), Grounded(), NoLeak()]
+    evidence = Evidence()
+    quick += [MatchesTruth(), Grounded(evidence), NoLeak(evidence)]
     return [*quick, *last, Unique()]
 
 
