@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import metadata
 
 _NAMES = {  # where the package that is installed is called otherwise than what is imported
@@ -29,7 +30,8 @@ def install_command(modules: Sequence[str]) -> str:
     plain = [_NAMES.get(name, name) for name in modules if name not in _ALONE]
     alone = [_NAMES.get(name, name) for name in modules if name in _ALONE]
     if {"torchvision", "timm"} & set(plain):
-        plain.append(f"torch=={metadata.version('torch').partition('+')[0]}")
+        with suppress(metadata.PackageNotFoundError):  # then any version will do
+            plain.append(f"torch=={metadata.version('torch').partition('+')[0]}")
     commands = [f"{pip} {' '.join(plain)}"] if plain else []
     commands += [f"{pip} --no-deps {' '.join(alone)}"] if alone else []
     return " && ".join(commands)
