@@ -10,8 +10,9 @@ from itertools import pairwise
 from llava_plus.skills import Table
 
 from . import vocabulary
+from .geometry import rectangle
 from .panels import Ink, Sheet
-from .stage import FINE, Figures, Layer, rectangle
+from .stage import FINE, Figures, Layer
 
 _INKS: tuple[Ink, ...] = (
     (31, 98, 170), (214, 96, 24), (44, 138, 72), (180, 40, 60), (120, 72, 150), (200, 160, 20),

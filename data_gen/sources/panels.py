@@ -15,7 +15,8 @@ from llava_plus.skills import Table
 from llava_plus.skills.builtin.typefaces import broken, font_at, font_for
 
 from . import vocabulary
-from .stage import FINE, Figures, Floats, Layer, Mark, rectangle
+from .geometry import rectangle
+from .stage import FINE, Figures, Floats, Layer, Mark
 
 Ink = tuple[int, int, int]
 Place = tuple[float, float, float, float]

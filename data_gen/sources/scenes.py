@@ -13,12 +13,13 @@ from llava_plus.errors import SetupError
 from llava_plus.skills import Image
 
 from .figures import chart
+from .geometry import Matrix, rectangle
 from .grounds import ground
 from .item import Item, Report, Shelf, Truth
 from .painting import COLORS, thing, tray
 from .panels import code_label, letter, receipt, sign
 from .shapes import KINDS, UPRIGHT
-from .stage import FINE, MARGIN, Floats, Layer, Matrix, Stage, picture_of, rectangle
+from .stage import FINE, MARGIN, Floats, Layer, Stage, picture_of
 
 SIZES = ((640, 480), (480, 640), (640, 640), (800, 600))
 _TRIES = 12  # places looked for before a thing is left out

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llava_plus.skills import Image, Table
-from llava_plus.skills.regions import Box, Polygon
+from llava_plus.skills.regions import Polygon
 from llava_plus.skills.rle import encode
 
+from .geometry import Corners, Matrix, areas_of, around, by_middles, hidden_share, moved, rectangle
 from .item import Chart, Thing, Truth, Writing
 from .relations import Silhouette, Window, relations_of
 
@@ -26,8 +27,6 @@ _SOFT, _CAST = 12 * FINE, 5 * FINE  # fine pixels: how far a shadow fades, and h
 _UNSEEN = 0.98  # hidden: such a line is not in the picture
 
 Floats = NDArray[np.float32]
-Corners = NDArray[np.float64]  # (4, 2): pixels of a layer
-Matrix = NDArray[np.float64]  # (3, 3): takes pixels of one plane to another
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +132,7 @@ class Stage:
         import cv2
 
         size = (self.width * FINE, self.height * FINE)
-        way = _by_middles(camera)
+        way = by_middles(camera)
         fine = cv2.warpPerspective(self.canvas, way, size, borderMode=cv2.BORDER_REFLECT)
         owner = cv2.warpPerspective(self.owner, way, size, flags=cv2.INTER_NEAREST)
         pixels = cv2.resize(fine, (self.width, self.height), interpolation=cv2.INTER_AREA)
@@ -180,14 +179,14 @@ class Stage:
             mask = _halved(seen)
             if not mask.any():
                 continue
-            area = float(_areas(camera, placed.whole.window)[placed.whole.mask].sum())
+            area = float(areas_of(camera, placed.whole.window)[placed.whole.mask].sum())
             things.append(_thing(placed.layer, mask, float(seen.sum()), area))
             wholes.append(placed.whole)
             way = camera @ placed.matrix
             lines += self._writings(placed.layer.lines, way, seen)
             codes += self._writings(placed.layer.codes, way, seen)
             for figures in placed.layer.figures:
-                box = _around(self._polygon(figures.corners, way))
+                box = around(self._polygon(figures.corners, way))
                 charts.append(
                     Chart(kind=figures.kind, title=figures.title, box=box, table=figures.table)
                 )
@@ -219,39 +218,6 @@ class Stage:
         return tuple((round(float(x), 5), round(float(y), 5)) for x, y in np.clip(places, 0, 1))
 
 
-def rectangle(left: float, top: float, right: float, bottom: float) -> Corners:
-    """Return corners clockwise from the top left, (4, 2)."""
-    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float64)
-
-
-def moved(points: Corners, matrix: Matrix) -> Corners:
-    """Return where a matrix takes points, (n, 2)."""
-    places = np.column_stack([points, np.ones(len(points))]) @ matrix.T
-    ends: Corners = places[:, :2] / places[:, 2:]
-    return ends
-
-
-def hidden_share(corners: Corners, seen: NDArray[np.bool_]) -> float:
-    """Return which share of a four-sided area is not seen, 0..1.
-
-    Args:
-        corners: (4, 2) in pixels, also beyond the edge.
-        seen: (height, width): where the layer that carries it can be seen.
-    """
-    import cv2
-
-    area = np.zeros(seen.shape, np.uint8)
-    cv2.fillConvexPoly(area, np.rint(corners * 256 - 128).astype(np.int32), 1, cv2.LINE_8, 8)
-    inside = area.astype(bool)
-    whole = max(_polygon_area(corners), float(inside.sum()), 1.0)  # also what the edge cuts off
-    return 1.0 - float((inside & seen).sum()) / whole
-
-
-def _polygon_area(corners: Corners) -> float:
-    x, y = corners[:, 0], corners[:, 1]
-    return abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2
-
-
 def _reached(layer: Layer, matrix: Matrix, shape: tuple[int, ...]) -> Window:
     """Return the rows and columns of the canvas that a layer can reach; none where none."""
     ends = moved(layer.corners(), matrix)
@@ -269,15 +235,8 @@ def _warped(pixels: Floats, matrix: Matrix, window: Window) -> Floats:
     if not all(size):
         return np.zeros((size[1], size[0], 4), np.float32)
     shift = np.array([[1, 0, -columns.start], [0, 1, -rows.start], [0, 0, 1]], np.float64)
-    part = cv2.warpPerspective(pixels, _by_middles(shift @ matrix), size)
+    part = cv2.warpPerspective(pixels, by_middles(shift @ matrix), size)
     return np.asarray(part, np.float32)
-
-
-def _by_middles(matrix: Matrix) -> Matrix:
-    """Let a matrix between corners of pixels work on their middles, as OpenCV counts them."""
-    half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
-    way: Matrix = np.linalg.inv(half) @ matrix @ half
-    return way
 
 
 def _halved(fine: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -286,14 +245,6 @@ def _halved(fine: NDArray[np.bool_]) -> NDArray[np.bool_]:
     parts = fine.reshape(height // FINE, FINE, width // FINE, FINE)
     most: NDArray[np.bool_] = parts.sum(axis=(1, 3)) * 2 > FINE * FINE
     return most
-
-
-def _areas(matrix: Matrix, window: Window) -> NDArray[np.float64]:
-    """Return how large each pixel of a window is after the matrix: det J = det H / w^3."""
-    rows, columns = (np.arange(part.start, part.stop) + 0.5 for part in window)
-    below = matrix[2, 0] * columns[None] + matrix[2, 1] * rows[:, None] + matrix[2, 2]
-    areas: NDArray[np.float64] = np.linalg.det(matrix) / below**3
-    return areas
 
 
 def _thing(layer: Layer, mask: NDArray[np.bool_], seen: float, area: float) -> Thing:
@@ -309,11 +260,6 @@ def _thing(layer: Layer, mask: NDArray[np.bool_], seen: float, area: float) -> T
         color=layer.color,
         attributes=layer.attributes,
     )
-
-
-def _around(polygon: Polygon) -> Box:
-    xs, ys = [x for x, _ in polygon], [y for _, y in polygon]
-    return min(xs), min(ys), max(xs), max(ys)
 
 
 def picture_of(pixels: Floats) -> Image:
