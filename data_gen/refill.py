@@ -90,8 +90,9 @@ def _swapped(message: Message, swaps: dict[str, str]) -> Message:
     if not swaps:
         return message
     longest = sorted(swaps, key=len, reverse=True)
+    # What a colon follows is a word of the format: a key, or the kind of a result.
     pattern = re.compile(
-        rf"(?<![\w_])({'|'.join(map(re.escape, longest))})(?![\w_])", re.IGNORECASE
+        rf"(?<![\w_])({'|'.join(map(re.escape, longest))})(?![\w_]|\"?:)", re.IGNORECASE
     )
     by_lower = {name.lower(): new for name, new in swaps.items()}
 

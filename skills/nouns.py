@@ -6,9 +6,21 @@ IRREGULAR = {
     "shelf": "shelves", "loaf": "loaves", "scarf": "scarves", "wolf": "wolves", "calf": "calves",
     "sheep": "sheep", "fish": "fish", "deer": "deer", "aircraft": "aircraft", "salmon": "salmon",
     "bus": "buses", "gas": "gases", "lens": "lenses", "iris": "irises", "octopus": "octopuses",
-    "walrus": "walruses", "cactus": "cactuses",
+    "walrus": "walruses", "cactus": "cactuses", "quiz": "quizzes", "waltz": "waltzes",
+    "canvas": "canvases", "minibus": "minibuses", "oasis": "oases", "thermos": "thermoses",
 }  # fmt: skip
-SINGULAR = {many: one for one, many in IRREGULAR.items()}
+# Regular words whose plurals look like those of others: "cookies" and "cherries".
+ALL_BUT_S = (
+    "axe", "beanie", "birdie", "brioche", "brownie", "cache", "calorie", "collie", "cookie", "emu",
+    "genie", "gnu", "headache", "hoodie", "kiwi", "magpie", "menu", "moustache", "movie",
+    "mustache", "necktie", "niche", "pickaxe", "pie", "pixie", "prairie", "quiche", "rookie",
+    "sari", "selfie", "ski", "smoothie", "taxi", "tie", "tipi", "toothache", "walkie-talkie",
+    "zombie", "zucchini",
+)  # fmt: skip
+SINGULAR = {
+    **{many: one for one, many in IRREGULAR.items()},
+    **{f"{one}s": one for one in ALL_BUT_S},
+}
 
 
 def plural(name: str) -> str:
@@ -40,7 +52,7 @@ def _singular(word: str) -> str:
         return SINGULAR[word]
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
-    if len(word) > 4 and word.endswith(("ches", "shes", "sses", "xes", "zes")):
+    if len(word) > 4 and word.endswith(("ches", "shes", "sses", "xes", "zzes")):
         return word[:-2]
     return (
         word[:-1]

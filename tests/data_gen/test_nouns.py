@@ -49,8 +49,9 @@ def test_singulars(many, one):
     assert singular(many) == one
 
 
-@pytest.mark.xfail(reason="words in -ie and -i lose a letter: a planner never sees 'cookies'")
-@pytest.mark.parametrize("name", ["cookie", "taxi", "ski", "emu", "mustache"])
+@pytest.mark.parametrize(
+    "name", ["cookie", "taxi", "ski", "emu", "mustache", "prize", "quiz", "berry", "pie", "box"]
+)
 def test_singular_undoes_plural(name):
     assert singular(plural(name)) == name
 
@@ -58,7 +59,7 @@ def test_singular_undoes_plural(name):
 def test_nearly_every_noun_comes_back_from_its_plural():
     names = Nouns.bundled().names
     lost = [name for name in names if singular(plural(name)) != name]
-    assert len(lost) < 0.02 * len(names)
+    assert len(lost) < 0.01 * len(names), lost
 
 
 def test_the_list_is_long_and_without_what_detectors_find():

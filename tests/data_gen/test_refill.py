@@ -148,7 +148,6 @@ def test_the_same_random_numbers_give_the_same_copies(told, nouns, ask):
     assert len({str(copy) for copy in first}) > 3
 
 
-@pytest.mark.xfail(reason="a thing that is called like a word of the format is exchanged there too")
 @pytest.mark.parametrize("name", ["label", "box"])
 def test_a_thing_may_be_called_like_a_word_of_the_format(told, nouns, ask, name):
     conversation = told(ask(f"blur the {name}", f'detect(img_1, "{name}") ; blur(img_1, boxes_1)'))
