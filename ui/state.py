@@ -51,7 +51,6 @@ class Visit:
         self.owner = lobby.owner(key)
         self.listing: object = None  # of what state the list is that the page shows, if it does
         self.asked: Call | None = None  # the call that the page shows as waiting
-        self.giving: Any = None  # what the visitor gives for training, where that is asked
         self._inbox = inbox
         self._noting = threading.Lock()
         self._settle(lobby.begin(self.owner, self))
@@ -214,7 +213,8 @@ class Visit:
         trace, number = self.session.trace, self.last_request
         if number is None or self.running:
             raise SetupError("There is no request to make again. Wait for its answer first.")
-        planner = self.session.planner
+        if not is_ready(planner := self.session.planner):
+            raise SetupError(self.planner_state())
         self.new_chat()
         self.session.planner = planner
         text = self.session.take_up(trace, number)
