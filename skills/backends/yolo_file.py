@@ -98,7 +98,9 @@ def check_design(file: Path, design: dict[str, Any]) -> None:
         found = getattr(nn if inside != name else tasks, inside, None)
         if not isinstance(found, type) or not issubclass(found, nn.Module):
             return False
-        return found.__module__.startswith(_LAYERS) and inside != "TorchVision"  # it fetches weights
+        return (
+            found.__module__.startswith(_LAYERS) and inside != "TorchVision"
+        )  # it fetches weights
 
     try:
         layers = [layer[2] for part in ("backbone", "head") for layer in design[part]]
