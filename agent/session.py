@@ -25,12 +25,13 @@ from .approvals import Approvals
 from .events import Event, Finished
 from .graph import Limits, Loop
 from .halt import Halt
+from .history import History
 from .home import StoreError
-from .keeper import Keeper, Kept, Running
+from .keeper import Keeper, Running
 from .planner import Decision, Planner, PlanView
 from .pointing import Pointer, click, dragged
 from .slash import write_call
-from .trace import POINTED, Reason, Trace, Turn, artifacts_before
+from .trace import Trace, Turn
 from .waiting import last, wait
 
 
@@ -52,23 +53,17 @@ class Session:
         self.planner = planner  # another one put here decides from the next request on
         self._skills = skills
         self._limits = limits
-        self._store = store
-        self._results = results
-        self._keeper = keeper  # None where nothing outlives the process
         self._busy = threading.Lock()
         self._halt: Halt | None = None
         self._approvals = Approvals()
-        self._restore()
-
-    def _restore(self) -> None:
-        """Begin empty, or with what was kept."""
-        self.artifacts = Artifacts(self._store)
-        self._runtime = Runtime(
-            self._skills, self.artifacts, results=self._results, journal=self._keeper
+        self._history = History(
+            lambda: Runtime(skills, Artifacts(store), results=results, journal=keeper), keeper
         )
-        kept = Kept() if self._keeper is None else self._keeper.restore(self._runtime)
-        self._turns, self._running = kept.turns, kept.running
-        self._attached, self._pointers = kept.attached, kept.pointers  # since the last turn
+
+    @property
+    def artifacts(self) -> Artifacts:
+        """The values that the session has, by their handles."""
+        return self._history.artifacts
 
     @property
     def interrupted(self) -> bool:
@@ -78,13 +73,14 @@ class Session:
     @property
     def unfinished(self) -> Turn | None:
         """The request that was broken off, as far as its last checkpoint."""
-        return None if self._running is None else self._running.turn
+        return None if (running := self._history.running) is None else running.turn
 
     @property
     def trace(self) -> Trace:
         """All that has happened, as it stands now."""
         made = self.artifacts.copy()
-        return Trace(id=self.id, turns=self._turns, artifacts=made, **self._provenance())
+        turns = self._history.turns
+        return Trace(id=self.id, turns=turns, artifacts=made, **self._provenance())
 
     async def run(
         self, message: str, images: Sequence[Source] = (), pointers: Sequence[Pointer] = ()
@@ -104,9 +100,9 @@ class Session:
             pictures = await asyncio.to_thread(self._load, images) if images else []
             if pointers and not (pictures or self.artifacts.handles("image")):
                 raise SetupError("There is no picture to point at. Add one.")
-            self._attached += tuple(self.artifacts.add(picture) for picture in pictures)
+            self._history.attach(pictures)
             for pointer in pointers:
-                self._point(self.artifacts.handles("image")[-1], pointer)
+                self._history.point(self.artifacts.handles("image")[-1], pointer)
             async with aclosing(self._play(self._begin(message, None), halt)) as events:
                 async for event in events:
                     yield event
@@ -123,7 +119,7 @@ class Session:
 
     async def resume(self) -> AsyncGenerator[Event]:
         """Go on with the request that a kill broke off; calls that had ended do not run again."""
-        if (running := self._running) is None:
+        if (running := self._history.running) is None:
             raise SetupError("No request of this session was broken off. Make a new one.")
         with self._alone(running.spent) as halt:
             async with aclosing(self._play(running, halt)) as events:
@@ -148,8 +144,8 @@ class Session:
         """End the running request, or one that was broken off, if any; from any thread."""
         if (halt := self._halt) is not None:
             halt.set("cancelled")
-        elif (running := self._running) is not None:
-            self._end(running.turn, "cancelled", running.spent)
+        elif (running := self._history.running) is not None:
+            self._history.end(running.turn, "cancelled", running.spent)
 
     def approve(self, call_id: str) -> None:
         """Allow a call of which `ApprovalNeeded` told, from any thread."""
@@ -161,13 +157,12 @@ class Session:
 
     def close(self) -> None:
         """Let go of what was kept, so that another process may open the session."""
-        if self._keeper is not None:
-            self._keeper.close()
+        if (keeper := self._history.keeper) is not None:
+            keeper.close()
 
     def attach(self, images: Sequence[Source]) -> tuple[str, ...]:
         """Add pictures, all or none, for the next request or call; return their handles."""
-        handles = tuple(self.artifacts.add(picture) for picture in self._load(images))
-        self._attached += handles
+        handles = self._history.attach(self._load(images))
         self._note()
         return handles
 
@@ -180,18 +175,7 @@ class Session:
             trace: Of the other session.
             turn: Which one, from 1.
         """
-        if self._turns or len(self.artifacts) or not 0 < turn <= len(trace.turns):
-            raise SetupError("Only a new session can take up a turn that another one has made.")
-        for artifact in artifacts_before(trace, turn):
-            self.artifacts.add(artifact.value, source=artifact.source)
-        for before in trace.turns[: turn - 1]:
-            if self._keeper is not None:
-                self._keeper.begin(before, None, self.artifacts, self._provenance())
-            self._end(before, "cancelled", before.seconds)
-        asked = trace.turns[turn - 1]
-        self._attached, self._pointers = asked.images, asked.pointers
-        self._note()
-        return asked.message
+        return self._history.take_up(trace, turn, self._provenance())
 
     def point(self, image: str, x: float, y: float) -> str:
         """Note a click on a picture, in 0..1, for the next request; return its handle."""
@@ -202,48 +186,21 @@ class Session:
         return self._point(image, dragged(x0, y0, x1, y1))
 
     def _point(self, image: str, pointer: Pointer) -> str:
-        if image not in self.artifacts or self.artifacts[image].kind != "image":
-            there = ", ".join(self.artifacts.handles("image")) or "none yet"
-            raise SetupError(f"{image!r} is no picture of this session. There are: {there}.")
-        handle = self.artifacts.add(pointer, source=f"{POINTED}{image}")
-        self._pointers += (handle,)
+        handle = self._history.point(image, pointer)
         self._note()
         return handle
 
     def _begin(self, message: str, decision: Decision | None) -> Running:
-        """Begin a turn with all that was attached and pointed at since the last one."""
-        turn = Turn(
-            message=message,
-            images=self._attached,
-            pointers=self._pointers,
-            by="planner" if decision is None else "person",
-        )
-        if self._keeper is not None:
-            self._keeper.begin(turn, decision, self.artifacts, self._provenance())
-        self._attached = self._pointers = ()
-        return Running(turn=turn, decision=decision)
-
-    def _end(self, turn: Turn, reason: Reason, seconds: float) -> Turn:
-        reason = reason if turn.reason == "running" else turn.reason
-        turn = turn.model_copy(update={"reason": reason, "seconds": seconds})
-        if self._keeper is not None:
-            try:
-                self._keeper.end(turn, self.artifacts, self._attached, self._pointers)
-            except StoreError:
-                self._restore()  # the turn waits as it is on disk
-                raise
-        self._turns += (turn,)
-        self._running = None
-        return turn
+        return self._history.begin(message, decision, self._provenance())
 
     def _note(self) -> None:
         """Keep what was added between two turns; what comes meanwhile is kept when one ends."""
-        if self._keeper is not None and self._halt is None:
-            self._keeper.note(self.artifacts, self._attached, self._pointers)
+        if self._halt is None:
+            self._history.note()
 
     def _whole(self) -> None:
         """Refuse a new request while an old one waits to go on."""
-        if self._running is not None:
+        if self._history.running is not None:
             raise SetupError(
                 "The last request was broken off. resume() finishes it, stop() ends it as it is."
             )
@@ -261,7 +218,7 @@ class Session:
     def _view(self, *running: Turn) -> PlanView:
         halt = self._halt
         return PlanView(
-            turns=(*self._turns, *running),
+            turns=(*self._history.turns, *running),
             artifacts=self.artifacts,
             skills=self._skills,
             cancel=threading.Event() if halt is None else halt.event,
@@ -277,25 +234,27 @@ class Session:
                     yield event
         except StoreError:
             halt.set()
-            self._restore()  # the turn waits as it is on disk
+            self._history.restore()  # the turn waits as it is on disk
             raise
         except BaseException as error:
             halt.set()
             bug = isinstance(error, Exception)
-            self._end(loop.turn, "error" if bug else "cancelled", halt.elapsed())
+            self._history.end(loop.turn, "error" if bug else "cancelled", halt.elapsed())
             raise
         halt.set()
-        ended = self._end(loop.turn, "cancelled", halt.elapsed())  # unless the graph said why
+        ended = self._history.end(
+            loop.turn, "cancelled", halt.elapsed()
+        )  # unless the graph said why
         yield Finished(turn=ended, trace=self.trace)
 
     def _loop(self, turn: Turn, halt: Halt) -> Loop:
         self._approvals = Approvals()
-        if (keeper := self._keeper) is not None:
+        if (keeper := self._history.keeper) is not None:
             self._approvals = Approvals(keeper.note_answer, keeper.answers())
         return Loop(
             turn=turn,
             planner=self.planner,
-            runtime=self._runtime,
+            runtime=self._history.runtime,
             view=self._view(),
             limits=self._limits,
             halt=halt,

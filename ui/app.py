@@ -17,13 +17,13 @@ from .feedback import Feedback
 from .labels import ENGLISH, LANGUAGES, Labels, language_of
 from .lobby import Lobby
 from .notices import Updates, say, tried
+from .pictured import Pictured
 from .planners import Planners
-from .pointer import pointer
 from .presence import Presence, forget
 from .render import render_help
 from .shelf import Shelf
 from .state import Visit
-from .words import about, chat_words, message_words, modes
+from .words import about, chat_words, message_words
 
 ASSETS = Path(__file__).parent / "assets"
 REMEMBERED = (ASSETS / "memory.js").read_text(encoding="utf-8")
@@ -93,36 +93,22 @@ class Page:
 
     def _build_desk(self, labels: Labels) -> None:
         self.shelf = Shelf(labels, kept=self.lobby.store is not None)
-        self.title = gr.Markdown(f"### {labels['pointing']}")
-        self.pointer = pointer(labels)
-        with gr.Row(elem_classes="buttons"):
-            self.mode = gr.Radio(modes(labels), value="point", label=labels["mode"])
-            self.clear = gr.Button(labels["clear_marks"], size="sm")
-        self.gallery = gr.Gallery(
-            label=labels["gallery"],
-            columns=4,
-            height=190,
-            allow_preview=False,
-            buttons=[],
-            elem_id="gallery",
-        )
-        self.picture = gr.DownloadButton(labels["download_picture"], interactive=False)
+        self.pictured = Pictured(labels)
         with gr.Accordion(labels["skills"], open=False) as self.accordion:
             self.skills = gr.Markdown()
 
     def _wire(self) -> None:
         """Connect events with handlers; nothing here is open to programs from outside."""
         visit, message = self.visit, self.message
-        desk = [self.pointer, self.gallery, self.picture]
+        desk = self.pictured.parts
         sending = [self.chat, message, self.stop, self.trace, self.place, *desk]
         sending += [*self.asking.parts, self.planners.list, *self.feedback.parts]
         quiet: Any = {"api_visibility": "private", "show_progress": "hidden"}
         words = [
             *(self.about, self.language, self.chat, message, self.stop, self.new_chat),
-            *(self.trace, self.planners.list, self.status, self.title, self.pointer, self.mode),
-            self.clear,
-            *(self.gallery, self.picture, self.accordion, self.skills),
-            *(*self.asking.named, *self.shelf.named, *self.feedback.named),
+            *(self.trace, self.planners.list, self.status, self.accordion, self.skills),
+            *(*self.pictured.named, *self.asking.named),
+            *(*self.shelf.named, *self.feedback.named),
         ]
         known = [self.key, self.place]
         opened = self.blocks.load(self._open, known, [visit, *words], js=REMEMBERED, **quiet)
@@ -145,11 +131,8 @@ class Page:
         for event in (spoken, sent, *new, *went_on):
             event.then(self.shelf.refreshed, visit, [self.shelf.none, self.shelf.list], **quiet)
         self.feedback.wire(visit, sending, self._follow, **quiet)
-        self.pointer.mark(self._mark, visit, desk, **quiet)
-        self.clear.click(self._clear, visit, desk, **quiet)
-        self.gallery.select(self._choose, visit, desk, **quiet)
+        self.pictured.wire(visit, **quiet)
         self.planners.wire(visit, self.status, **quiet)
-        self.mode.change(lambda mode: gr.HTML(mode=mode), self.mode, self.pointer, **quiet)
         ticked = [*sending, self.status, self.shelf.none, self.shelf.list]
         self.presence.wire(self.blocks, [visit, self.place], ticked, self._glance, **quiet)
         opened = self.shelf.wire(visit, sending, self._after, **quiet)
@@ -177,9 +160,9 @@ class Page:
         except SetupError as error:
             say(error)
             left: Message = {"text": text, "files": list(visit.desk.unsent)}
-            return {self.message: left, **self._desk(visit)}
+            return {self.message: left, **self.pictured.updates(visit)}
         visit.begin(request)
-        return {self.message: EMPTY, **self._desk(visit)}
+        return {self.message: EMPTY, **self.pictured.updates(visit)}
 
     async def _follow(self, visit: Visit) -> AsyncGenerator[Updates]:
         """Show what runs, to its end; it runs on where nobody looks."""
@@ -208,19 +191,19 @@ class Page:
             **self.asking.updates(visit),
             **self.planners.updates(visit),
             **self.feedback.updates(visit),
-            **self._desk(visit),
+            **self.pictured.updates(visit),
         }
 
     async def _attach(self, visit: Visit, message: Message) -> Updates:
         """Show the pictures of the message box as soon as they are there."""
         files = message["files"] or []
         if visit is None or tuple(files) == visit.desk.given:  # browsers tell it twice
-            return {self.pointer: SKIP}
+            return {self.pictured.pointer: SKIP}
         problems = await asyncio.to_thread(visit.desk.attach, files)
         for problem in problems:
             say(problem)
         left: Message = {"text": message["text"], "files": list(visit.desk.unsent)}
-        return {**self._desk(visit), **({self.message: left} if problems else {})}
+        return {**self.pictured.updates(visit), **({self.message: left} if problems else {})}
 
     def _example(self, visit: Visit, chosen: gr.SelectData) -> Message:
         example = EXAMPLES[chosen.index]
@@ -229,18 +212,6 @@ class Page:
     def _renew(self, visit: Visit) -> Updates:
         visit.new_chat()
         return {self.message: EMPTY, **self._after(visit)}
-
-    def _mark(self, visit: Visit, event: gr.EventData) -> Updates:
-        tried(visit.desk.mark, event._data.get("at"))
-        return self._desk(visit)
-
-    def _clear(self, visit: Visit) -> Updates:
-        visit.desk.marks = ()
-        return self._desk(visit)
-
-    def _choose(self, visit: Visit, chosen: gr.SelectData) -> Updates:
-        visit.desk.choose(chosen.index)
-        return self._desk(visit)
 
     async def _glance(self, visit: Visit) -> Updates:
         """Return what has happened without this page: to the planner, or by another page."""
@@ -252,14 +223,6 @@ class Page:
         if visit.listing not in (None, visit.lobby.state(visit.owner)):
             updates |= await asyncio.to_thread(self.shelf.refreshed, visit)
         return updates
-
-    def _desk(self, visit: Visit) -> Updates:
-        file = visit.picture_file()
-        return {
-            self.pointer: visit.panel(),
-            self.gallery: visit.gallery(),
-            self.picture: gr.DownloadButton(value=file, interactive=file is not None),
-        }
 
     def _words(self, visit: Visit) -> Updates:
         """Return everything that is written on the page, in the visitor's language."""
@@ -274,14 +237,9 @@ class Page:
             self.new_chat: gr.Button(labels["new_chat"]),
             self.trace: gr.DownloadButton(labels["download_trace"]),
             self.status: html.escape(visit.planner_state()),
-            self.title: f"### {labels['pointing']}",
-            self.pointer: gr.HTML(value=visit.panel(), aria=labels["pointing"]),
-            self.mode: gr.Radio(modes(labels), label=labels["mode"]),
-            self.clear: gr.Button(labels["clear_marks"]),
-            self.gallery: gr.Gallery(label=labels["gallery"]),
-            self.picture: gr.DownloadButton(labels["download_picture"]),
             self.accordion: gr.Accordion(labels["skills"]),
             self.skills: catalog,
+            **self.pictured.words(visit),
             **self.asking.words(labels),
             **self.planners.words(visit),
             **self.shelf.words(labels),

@@ -14,14 +14,16 @@ from rich.console import Console
 import llava_plus
 from llava_plus.agent import Agent, Planner, Retention, SessionStore, data_home, load_planner
 from llava_plus.errors import SetupError
+from llava_plus.skills import load_image
 
 from .by_hand import run_skill
 from .cli_data import data_app
 from .cli_model import model_app
-from .cli_skills import BackendNames, PictureFolder, SkillFiles, load_registry
 from .cli_skills import app as skills_app
+from .cli_skills import load_registry
 from .evaluating import evaluate
 from .kept import sessions_app
+from .options import AsJson, BackendNames, PictureFolder, Port, SkillFiles
 from .results import open_results
 from .terminal import print_json, say
 from .training import train
@@ -47,7 +49,6 @@ PlannerNames = Annotated[
     typer.Option("--planner", help=f"{PLANNER_HELP} Again for more that visitors may choose."),
 ]
 Device = Annotated[str, typer.Option(help="cuda, mps, cpu or auto.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON and nothing else.")]
 
 
 def _version(wanted: bool) -> None:
@@ -71,7 +72,7 @@ def ui(
     host: Annotated[str, typer.Option(help="Where to listen; not only here needs a token.")] = (
         "127.0.0.1"
     ),
-    port: Annotated[int | None, typer.Option(help="A free one from 7860 on if left out.")] = None,
+    port: Port = None,
     token: Annotated[str | None, typer.Option(help="Asked of every visitor.")] = None,
     planner: PlannerNames = None,
     device: Device = "auto",
@@ -162,6 +163,7 @@ def chat(
     """Chat in the terminal; without -m, it asks."""
     from .talk import Talk, point_at
 
+    attached = [load_image(path) for path in images or []]  # what is wrong shows at once
     home = None if session is None else data_home()
     agent = Agent(
         _loader(ctx)(planner, device=device),
@@ -172,7 +174,7 @@ def chat(
     talk = Talk(agent, Console(stderr=json), out, session)
     with closing(talk.session):
         talk.go_on()
-        talk.session.attach(images or [])
+        talk.session.attach(attached)
         point_at(talk.session, point or [], box or [])
         turns = talk.ask_all(message or [])
         if not message:

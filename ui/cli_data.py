@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from llava_plus.skills import SkillRegistry, load_skills, with_original_names
 
 from .cli_generate import generate, new
 from .data_report import complain, list_problems, show_report, show_statistics
+from .options import AsJson, Port, SkillFiles
 from .results import open_results
 from .terminal import print_json, say
 
@@ -48,11 +49,7 @@ Pictures = Annotated[
     list[Path] | None,
     typer.Option(help="Folder of pictures by content, as `artifacts` is; again for more."),
 ]
-SkillFiles = Annotated[
-    list[Path] | None, typer.Option("--skills", help="A Python file with skills of your own.")
-]
 Licence = Annotated[str, typer.Option(help="That of the pictures of traces that name none.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON and nothing else.")]
 
 
 @data_app.command()
@@ -238,7 +235,7 @@ def import_(
 @data_app.command()
 def show(
     folder: Folder,
-    port: Annotated[int | None, typer.Option(help="A free one from 7860 on if left out.")] = None,
+    port: Port = None,
     browser: Annotated[bool, typer.Option(help="Open a browser, too.")] = True,
     pictures: Pictures = None,
 ) -> None:
@@ -249,15 +246,13 @@ def show(
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
     from .showing import show_traces
 
-    server = show_traces(index, port=port)
-    say(Console(), f"The traces of {folder} are shown at {server.address}")
-    say(Console(), "Ctrl-C ends it.", "dim")
-    if browser:
-        typer.launch(server.address)
-    try:
+    with closing(index):
+        server = show_traces(index, port=port)
+        say(Console(), f"The traces of {folder} are shown at {server.address}")
+        say(Console(), "Ctrl-C ends it.", "dim")
+        if browser:
+            typer.launch(server.address)
         server.wait()
-    finally:
-        index.close()
 
 
 def _skills(files: list[Path] | None) -> SkillRegistry:

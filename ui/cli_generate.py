@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from llava_plus.agent import data_home
 
 from .data_report import show_made
+from .options import AsJson, SkillFiles
 from .terminal import print_json, say
 
 if TYPE_CHECKING:
@@ -48,9 +49,7 @@ def generate(
     traces: Annotated[int | None, typer.Option(min=1, help="How many are to be kept.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes.")] = None,
     seed: Annotated[int | None, typer.Option(help="Draws everything.")] = None,
-    skills: Annotated[
-        list[Path] | None, typer.Option(help="A Python file with skills of your own.")
-    ] = None,
+    skills: SkillFiles = None,
     engine: Annotated[Engine, typer.Option(help="Who works.")] = Engine.PROCESSES,
     cache: Annotated[
         Path | None, typer.Option(help="Folder where results are remembered from run to run.")
@@ -59,7 +58,7 @@ def generate(
     finish: Annotated[
         bool, typer.Option(help="Make nothing more; close a broken-off run.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Make verified traces as a recipe says; a run that was broken off goes on where it was."""
     from llava_plus.data_gen.generate import generate as run

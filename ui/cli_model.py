@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from .options import AsJson
 from .terminal import print_json, say
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def _model() -> None:
 @model_app.command()
 def inspect(
     name: Annotated[str, typer.Argument(metavar="DIR|PRESET")],
-    json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Show a model's parts, their parameters, tokens per picture and memory."""
     from llava_plus.model.inspecting import FRAMES, inspect_model

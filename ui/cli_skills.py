@@ -10,30 +10,11 @@ from llava_plus.errors import SetupError, SkillError
 from llava_plus.skills import SkillRegistry, load_skills, model_registry, write_skill
 
 from .indexing import index, open_album
+from .options import BackendNames, SkillFiles
 from .terminal import say, show_skill, show_skills
 
 app = typer.Typer(invoke_without_command=True, help="List the skills.")
 app.command()(index)
-
-SkillFiles = Annotated[
-    list[Path] | None, typer.Option("--skills", help="A Python file with skills of your own.")
-]
-BackendNames = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--backend",
-        help="Which model does a skill: SKILL=BACKEND or SKILL=BACKEND:FOLDER_OR_ID, such as "
-        "detect=grounding-dino; again for another skill.",
-    ),
-]
-PictureFolder = Annotated[
-    Path | None,
-    typer.Option(
-        "--pictures",
-        envvar="LLAVA_PLUS_PICTURES",
-        help="Your folder of pictures that may be searched; index it first.",
-    ),
-]
 
 
 def load_registry(

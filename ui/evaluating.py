@@ -11,6 +11,7 @@ from rich.text import Text
 
 from llava_plus.errors import SetupError
 
+from .options import AsJson
 from .terminal import print_json, say
 
 if TYPE_CHECKING:
@@ -58,14 +59,16 @@ def evaluate(
         Path | None, typer.Option(help="Answers given with --blind, to tell the difference.")
     ] = None,
     device: Annotated[str, typer.Option(help="cuda, mps, cpu or auto.")] = "auto",
-    json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Evaluate a model on a benchmark, by its own rules (docs/evaluation.md)."""
+    from llava_plus.evals.tasks import find_task
     from llava_plus.evals.tasks.evaluation import answer, answers_file, figures, mark, prepare
 
     if task is None:
         _list_tasks()
         return
+    find_task(task)  # what is not there is said before what it needs
     if data is None:
         raise SetupError("No questions. Name a folder with questions.jsonl by --data.")
     if sum(map(bool, (model, remote, predictions or judgements))) != 1:

@@ -1,5 +1,6 @@
 """The row of the page on training data: consent, thumbs, a correction, and "Ask again"."""
 
+import asyncio
 import html
 from collections.abc import AsyncGenerator, Callable
 from functools import partial
@@ -25,7 +26,7 @@ class Feedback:
     """
 
     def __init__(self, labels: Labels, lobby: Lobby) -> None:
-        self._collection = lobby.collection
+        self._giving = None if lobby.collection is None else Giving(lobby.collection)
         with gr.Group(visible=self.offered, elem_id="giving") as self.box:
             self.consent = gr.Checkbox(label=labels["give"], info=labels["give_info"])
             with gr.Row(elem_classes="buttons", visible=False) as self.thumbs:
@@ -40,7 +41,7 @@ class Feedback:
     @property
     def offered(self) -> bool:
         """Whether visitors are asked at all."""
-        return self._collection is not None
+        return self._giving is not None
 
     @property
     def parts(self) -> list[Any]:
@@ -63,7 +64,7 @@ class Feedback:
 
     def updates(self, visit: Visit) -> Updates:
         """Keep what is new, and show how things stand."""
-        if (giving := self._giving(visit)) is None:
+        if (giving := self._giving) is None:
             return {}
         tried(giving.keep, visit)
         given, last = giving.given(visit), giving.opinion(visit)
@@ -97,17 +98,7 @@ class Feedback:
             return
 
         async def again(visit: Visit) -> AsyncGenerator[Updates]:
-            giving = self._giving(visit)
-            assert giving is not None
-            if not giving.given(visit):
-                return
-            try:
-                request = visit.again()
-            except SetupError as error:
-                say(error)
-                return
-            giving.carry_on(visit)
-            visit.begin(request)
+            await self.ask_again(visit)
             async for updates in follow(visit):
                 yield updates
 
@@ -118,28 +109,31 @@ class Feedback:
         self.save.click(self._corrected, [visit, self.better], parts, **quiet)
         self.again.click(again, visit, sending, **quiet)
 
-    def _giving(self, visit: Visit) -> Giving | None:
-        """Return what belongs to the visitor."""
-        if self._collection is None:
-            return None
-        if visit.giving is None:
-            visit.giving = Giving(self._collection)
-        giving: Giving = visit.giving
-        return giving
+    async def ask_again(self, visit: Visit) -> None:
+        """Begin the last request once more, in a chat that is given as this one is."""
+        if (giving := self._giving) is None or not giving.given(visit):
+            return
+        try:
+            request = await asyncio.to_thread(visit.again)
+        except SetupError as error:
+            say(error)
+            return
+        visit.begin(request)
+        tried(giving.consent, visit, True)
 
     def _consented(self, visit: Visit, given: bool) -> Updates:
-        if (giving := self._giving(visit)) is not None:
+        if (giving := self._giving) is not None:
             tried(giving.consent, visit, bool(given))
         return self.updates(visit)
 
     def _judged(self, visit: Visit, *, liked: bool) -> Updates:
-        giving, turn = self._giving(visit), visit.last_request
+        giving, turn = self._giving, visit.last_request
         if giving is not None and turn is not None:
             tried(giving.judge, visit, turn, liked)
         return self.updates(visit)
 
     def _corrected(self, visit: Visit, better: str) -> Updates:
-        if (giving := self._giving(visit)) is not None:
+        if (giving := self._giving) is not None:
             tried(giving.correct, visit, better or "")
         return self.updates(visit)
 

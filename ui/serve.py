@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 import shutil
+import socket
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -148,20 +149,27 @@ def serve(
         threading.Event(),
     )
     blocks = build_app(lobby)
-    address = launch(blocks, gate, host=host, port=port, allowed=[FOLDER])
+    address = launch(blocks, gate, folder=folder, host=host, port=port, allowed=[FOLDER])
     address += f"?token={token}" if token else ""
     release_regularly(lobby, over)
     return Server(address=address, blocks=blocks, folder=folder, over=over)
 
 
 def launch(
-    blocks: Any, gate: Middleware, *, host: str, port: int | None, allowed: Sequence[Path] = ()
+    blocks: Any,
+    gate: Middleware,
+    *,
+    folder: Path,
+    host: str,
+    port: int | None,
+    allowed: Sequence[Path] = (),
 ) -> str:
     """Begin to serve a page and return its address.
 
     Args:
         blocks: The page, of gradio.
         gate: Says who may come in.
+        folder: Of what the page makes; it is deleted where the page cannot be served.
         host: Where to listen.
         port: A free one from 7860 on if left out.
         allowed: Folders of which files may be shown beside those that the page made.
@@ -169,6 +177,7 @@ def launch(
     import gradio as gr
 
     try:
+        _check_host(host)
         _, address, _ = blocks.launch(
             server_name=host,
             server_port=port,
@@ -187,11 +196,19 @@ def launch(
             _frontend=False,  # else gradio gives up if a busy machine takes 3 seconds to answer
         )
     except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
         place = f"{host}, port {port}" if port else f"{host}, ports from 7860 on"
         raise SetupError(
             f"Cannot listen on {place}: taken or not allowed. Choose another with --port or --host."
         ) from error
     return str(address)
+
+
+def _check_host(host: str) -> None:
+    """Raise `OSError` where this machine has no such address; gradio would try it on each port."""
+    family, kind, protocol, _, place = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.bind(place)
 
 
 def needs_token(host: str) -> bool:

@@ -1,7 +1,6 @@
 """The page of ``llava-plus data show``: a list of traces, filters, and one of them in full."""
 
 import os
-import shutil
 import tempfile
 import threading
 from pathlib import Path
@@ -168,13 +167,9 @@ def show_traces(index: TraceIndex, *, port: int | None = None) -> Server:
     browser = Browser(index, folder)
     threading.Thread(target=index.fill, name="trace-index", daemon=True).start()
     gate = Middleware(HostGate)
-    try:
-        address = launch(browser.blocks, gate, host="127.0.0.1", port=port, allowed=[folder])
-    except BaseException:
-        index.close()
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    return Server(address=address, blocks=browser.blocks, folder=folder, over=threading.Event())
+    blocks = browser.blocks
+    address = launch(blocks, gate, folder=folder, host="127.0.0.1", port=port, allowed=[folder])
+    return Server(address=address, blocks=blocks, folder=folder, over=threading.Event())
 
 
 def _wanted(text: str, skill: str, verdict: str, verifier: str) -> Wanted:

@@ -1,7 +1,5 @@
 """One visitor's side of the page, without any of gradio."""
 
-import asyncio
-import threading
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -18,7 +16,8 @@ from .labels import LANGUAGES, Labels
 from .late import is_ready, told
 from .lobby import Lobby
 from .pictures import Pictures
-from .render import ChatMessage, render_help, render_turn
+from .render import ChatMessage, render_help
+from .transcript import Transcript
 
 HELP = ("/help", "/?")
 LONGEST = 10_000  # characters of a message; the bundled planner reads 8,192 tokens in all
@@ -51,18 +50,14 @@ class Visit:
         self.owner = lobby.owner(key)
         self.listing: object = None  # of what state the list is that the page shows, if it does
         self.asked: Call | None = None  # the call that the page shows as waiting
-        self.giving: Any = None  # what the visitor gives for training, where that is asked
         self._inbox = inbox
-        self._noting = threading.Lock()
         self._settle(lobby.begin(self.owner, self))
 
     def _settle(self, conversation: Conversation) -> None:
         """Show a conversation, with all that has happened in it."""
         self.conversation = conversation
-        self.files = Pictures(self._inbox)
+        self.transcript = Transcript(conversation, self._inbox)
         self.desk = Desk(self.session, self._inbox)
-        self.chat: list[ChatMessage] = []  # what is over
-        self._turns: tuple[Turn, ...] = ()
         self._followers: set[object] = set()
         self._glimpsed: object = None  # the turn that ran when `glance` last looked
         self._sent: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # pictures, pointers
@@ -75,6 +70,14 @@ class Visit:
     @property
     def session(self) -> Session:
         return self.conversation.session
+
+    @property
+    def files(self) -> Pictures:
+        return self.transcript.files
+
+    @property
+    def chat(self) -> list[ChatMessage]:
+        return self.transcript.chat  # what is over
 
     @property
     def running(self) -> bool:
@@ -104,10 +107,8 @@ class Visit:
             raise ImageError(" ".join(problems))
         if not text:
             raise SetupError("The request is empty. Write what to do or what you want to know.")
-        if len(text) > LONGEST:
-            raise SetupError(
-                f"The request has {len(text):,} characters. Write at most {LONGEST:,}."
-            )
+        if (length := len(text)) > LONGEST:
+            raise SetupError(f"The request has {length:,} characters. Write at most {LONGEST:,}.")
         if text in HELP:
             return Request(conversation=self.conversation, text=text)
         if not text.startswith("/") and not is_ready(self.session.planner):
@@ -157,7 +158,7 @@ class Visit:
                     growing = await self._growing(conversation, turn)
                     if conversation is not self.conversation:
                         return
-                    yield [*self.chat, *growing]
+                    yield growing
         finally:
             followers.discard(me)
             if conversation is self.conversation:
@@ -168,7 +169,7 @@ class Visit:
     @property
     def behind(self) -> bool:
         """Whether more has happened, by another page, than this one shows or follows."""
-        more = len(self.session.trace.turns) > len(self._turns)
+        more = len(self.session.trace.turns) > len(self.transcript.turns)
         return not self._followers and (more or self.conversation.turn is not self._glimpsed)
 
     async def glance(self) -> list[ChatMessage] | None:
@@ -179,21 +180,12 @@ class Visit:
             self._keep()
             return self.shown()
         growing = await self._growing(conversation, turn)
-        return [*self.chat, *growing] if conversation is self.conversation else None
-
-    async def play(self, request: Request) -> AsyncGenerator[list[ChatMessage]]:
-        """Carry a message out; yield the chat as it grows."""
-        self.begin(request)
-        async with aclosing(self.follow()) as chats:
-            async for chat in chats:
-                yield chat
+        return growing if conversation is self.conversation else None
 
     def shown(self) -> list[ChatMessage]:
         """Return the chat, with the request that was broken off, if one was."""
         broken = self.session.unfinished if self.interrupted else None
-        if broken is None:
-            return self.chat
-        return [*self.chat, *self._render(broken.model_copy(update={"reason": "cancelled"}))]
+        return self.chat if broken is None else self.transcript.broken_off(broken, self.labels)
 
     def stop(self) -> None:
         """End the running request; it stays in the trace."""
@@ -214,7 +206,8 @@ class Visit:
         trace, number = self.session.trace, self.last_request
         if number is None or self.running:
             raise SetupError("There is no request to make again. Wait for its answer first.")
-        planner = self.session.planner
+        if not is_ready(planner := self.session.planner):
+            raise SetupError(self.planner_state())
         self.new_chat()
         self.session.planner = planner
         text = self.session.take_up(trace, number)
@@ -233,9 +226,9 @@ class Visit:
         conversation = self.lobby.enter(self.owner, self.session.id, self)
         if conversation is self.conversation:
             return
-        turns = conversation.session.trace.turns
-        if turns[: len(self._turns)] == self._turns:  # marks and uploads stay where they are
-            self.conversation = conversation
+        seen = self.transcript.turns
+        if conversation.session.trace.turns[: len(seen)] == seen:
+            self.conversation = self.transcript.conversation = conversation  # the desk stays
             self.desk.session = conversation.session
             self._glimpsed = self  # no turn: there is something to look at
         else:
@@ -281,41 +274,26 @@ class Visit:
     def trace_file(self) -> str | None:
         """Return the path of the trace; None before the first turn."""
         trace = self.session.trace
-        if not trace.turns:
-            return None
-        return self.files.text(f"trace-{trace.id}.jsonl", trace.to_json() + "\n")
+        name = f"trace-{trace.id}.jsonl"
+        return self.files.text(name, trace.to_json() + "\n") if trace.turns else None
 
     def _hand_over(self, text: str) -> Call | None:
         """Give pictures and marks to the session; return the call that the text is, if any."""
         pictures, pointers = self.desk.hand_over()
         self._sent = (self._sent[0] + pictures, self._sent[1] + pointers)
-        if not text.startswith("/"):
-            return None
-        return parse_call(text, self.agent.skills, self.session.artifacts)
+        by_hand = text.startswith("/")
+        return parse_call(text, self.agent.skills, self.session.artifacts) if by_hand else None
 
     def _keep(self) -> None:
         """Note what the session has done since the last time."""
-        with self._noting:  # a tick and the end of a request may come at once
-            for turn in self.session.trace.turns[len(self._turns) :]:
-                self.chat += self._render(turn)
-                self._turns += (turn,)
+        self.transcript.keep(self.labels)
         self.desk.choose(None)
 
     async def _growing(self, conversation: Conversation, turn: Turn) -> list[ChatMessage]:
-        """Return the running turn; nothing if the visitor turned to another chat meanwhile."""
+        """Return the chat with the running turn; nothing if another chat is shown meanwhile."""
         try:
-            return await asyncio.to_thread(self._render, turn, conversation.progress)
+            return await self.transcript.growing(turn, self.labels)
         except (OSError, SkillError):  # its pictures have been put away
             if conversation is self.conversation:
                 raise
             return []
-
-    def _render(self, turn: Turn, progress: str = "") -> list[ChatMessage]:
-        return render_turn(
-            turn,
-            self.session.artifacts,
-            show=self.files.show,
-            earlier=self._turns,
-            progress=progress,
-            labels=self.labels,
-        )

@@ -21,7 +21,9 @@ from llava_plus.agent import (
     ThoughtDelta,
     Turn,
 )
+from llava_plus.errors import SetupError
 from llava_plus.skills import Artifacts, Call, Image, SkillRegistry, SkillSpec, model_registry
+from llava_plus.skills.absent import ABSENT, DONE_WITH, needs_model
 
 from .overlays import drawn
 from .render import written
@@ -106,10 +108,20 @@ def save_pictures(turns: Sequence[Turn], artifacts: Artifacts, folder: Path) -> 
         if image is None and handle in turn.cited:
             image = drawn(handle, artifacts, turns)
         if image is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+            _make(folder)
             saved.append(free_name(folder / f"{handle}.png"))
             image.save(saved[-1])
     return saved
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = "a file has this name" if folder.is_file() else error.strerror
+        raise SetupError(
+            f"Pictures cannot be saved in {folder}: {why}. Name another folder with --out."
+        ) from error
 
 
 def free_name(path: Path) -> Path:
@@ -160,6 +172,8 @@ def show_skill(spec: SkillSpec, console: Console) -> None:
         say(console, f"  from {spec.source}")
     for line in skill_backends(spec):
         say(console, f"  backend {line}", "dim")
+    if spec.name in DONE_WITH and spec.backend == ABSENT:
+        say(console, f"  {needs_model(spec.name)}", "dim")
     facts = f"backend {spec.backend}, version {spec.version}, at most {spec.time_limit:g} s"
     say(console, f"  {facts}", "dim")
 

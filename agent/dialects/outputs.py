@@ -43,7 +43,7 @@ def output(
         return {"message": f"The {shown(name)} has processed the image."}
     if isinstance(value, Masks) and name in BY_NAME and "caption" in BY_NAME[name].parameters:
         value = region_boxes(value)
-    found: dict[str, Any] = rounded(OUTPUTS[type(value)](value))
+    found: dict[str, Any] = rounded(OUTPUTS[value.kind](value))
     if isinstance(value, Boxes) and name in BY_NAME and BY_NAME[name].tells:
         found[BY_NAME[name].tells] = value.query
     return found or {"message": f"The {shown(name)} has processed the image."}
@@ -67,20 +67,20 @@ def _table(value: Table) -> dict[str, Any]:
     return {"columns": value.columns, "rows": value.rows}
 
 
-OUTPUTS: dict[type, Callable[[Any], dict[str, Any]]] = {
-    Image: lambda value: {},
-    Boxes: _boxes,
-    Masks: _boxes,
-    Points: lambda value: {"points": value.xy},
-    TextLines: lambda value: {
+OUTPUTS: dict[str, Callable[[Any], dict[str, Any]]] = {
+    Image.kind: lambda value: {},
+    Boxes.kind: _boxes,
+    Masks.kind: _boxes,
+    Points.kind: lambda value: {"points": value.xy},
+    TextLines.kind: lambda value: {
         "boxes": region_boxes(value).xyxy,
         "texts": value.texts,
         "scores": value.scores,
     },
-    Tags: lambda value: {"tags": ", ".join(value.names)},
-    Text: lambda value: {"caption": value.text},
-    Number: lambda value: {"number": value.value},
-    Table: _table,
+    Tags.kind: lambda value: {"tags": ", ".join(value.names)},
+    Text.kind: lambda value: {"caption": value.text},
+    Number.kind: lambda value: {"number": value.value},
+    Table.kind: _table,
 }
 
 

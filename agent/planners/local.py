@@ -116,6 +116,11 @@ class LocalPlanner:
             load = _load_ours if _model_type(path_or_id) == "llava_plus_lmm" else _load_other
             model, processor = load(path_or_id, dtype)
         except (OSError, ValueError, ImportError, SafetensorError) as error:
+            if "trust_remote_code" in str(error):
+                raise SetupError(
+                    f"The planner {name!r} brings code of its own, which is never run."
+                    " Name a model of a kind that transformers knows."
+                ) from error
             raise SetupError(
                 f"Cannot load a planner from {name!r}: {error}"
                 " Give a directory or a hub id of an image-text model with safetensors weights."
@@ -212,7 +217,7 @@ def _model_type(path_or_id: str | Path) -> str:
     file = Path(path_or_id) / "config.json"
     if file.is_file():
         return str(read_json(file).get("model_type", ""))
-    return str(AutoConfig.from_pretrained(str(path_or_id)).model_type)
+    return str(AutoConfig.from_pretrained(str(path_or_id), trust_remote_code=False).model_type)
 
 
 def _load_ours(path_or_id: str | Path, dtype: Any) -> tuple[Any, Any]:
@@ -235,7 +240,11 @@ def _load_other(path_or_id: str | Path, dtype: Any) -> tuple[Any, Any]:
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     name = str(path_or_id)
-    model = AutoModelForImageTextToText.from_pretrained(name, dtype=dtype, use_safetensors=True)
-    processor = AutoProcessor.from_pretrained(name)  # type: ignore[no-untyped-call]
+    model = AutoModelForImageTextToText.from_pretrained(
+        name, dtype=dtype, use_safetensors=True, trust_remote_code=False
+    )
+    processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
+        name, trust_remote_code=False
+    )
     kosmos = model.config.model_type == MODEL_TYPE
     return model, KosmosChat(processor) if kosmos else processor

@@ -113,7 +113,7 @@ class Album:
         if not 0 <= row < len(found):
             raise SkillError(f"{skill}: there is no picture {row + 1}, {len(found)} were found.")
         id, path, _ = found.rows[row]
-        known = self._known(int(id or 0), str(path))
+        known = self._known(id, path)
         place = self.place(known)
         try:
             if not known or not place.resolve().is_relative_to(self.folder):
@@ -123,8 +123,10 @@ class Album:
             raise SkillError(f"{skill}: {path} cannot be opened: {error}") from error
         return replace(image, meta={**image.meta, "file": str(path)})
 
-    def _known(self, id: int, path: str) -> str:
+    def _known(self, id: object, path: object) -> str:
         """Return a picture's place, if one of that number and place is in an index."""
+        if not isinstance(id, int) or not self.root.is_dir():
+            return ""
         indexes = [self.index(each.name) for each in self.root.iterdir() if each.is_dir()]
         entries = [index.entry(id) for index in indexes]
         return next((e.path for e in entries if e is not None and e.path == path), "")

@@ -58,8 +58,8 @@ def update(
     files: after a kill the next update goes on from there. Files that cannot be read are noted,
     and tried again only when they have changed.
 
-    Not covered: links are not followed; hidden files and folders, and names with signs that cannot
-    be shown, are left out.
+    Not covered: links are not followed; hidden files and folders, folders that may not be entered,
+    and names with signs that cannot be shown, are left out.
 
     Args:
         index: What is known.
@@ -106,7 +106,10 @@ def scan(folder: Path) -> Iterator[Entry]:
             if name.startswith(".") or path.suffix.lower() not in IMAGE_SUFFIXES:
                 continue
             below = path.relative_to(folder).as_posix()
-            facts = path.lstat()
+            try:
+                facts = path.lstat()
+            except OSError:  # deleted since the folder was listed
+                continue
             if stat.S_ISREG(facts.st_mode) and below.isprintable():
                 yield Entry(path=below, size=facts.st_size, changed=facts.st_mtime_ns)
 

@@ -20,8 +20,9 @@ def load_checkpoint(
 ) -> Any:
     """Return the model, ready to run, and its processor.
 
-    Only safetensors are read, and nothing is fetched. A weight that is missing is an
-    error; surplus ones are not, since older checkpoints hold some that were never used.
+    Only safetensors are read, nothing is fetched, and code beside them is never run. A weight that
+    is missing is an error; surplus ones are not, since older checkpoints hold some that were never
+    used.
 
     Args:
         folder: What the weights' repository on the hub holds.
@@ -37,16 +38,17 @@ def load_checkpoint(
     import torch
     from safetensors import SafetensorError
 
+    here = {"local_files_only": True, "trust_remote_code": False}
     damage = (OSError, ValueError, KeyError, AttributeError, RuntimeError, ImportError)
     try:
         model, report = model_class.from_pretrained(
             folder,
             dtype=torch.bfloat16 if half and device.startswith("cuda") else torch.float32,
             use_safetensors=True,
-            local_files_only=True,
             output_loading_info=True,
+            **here,
         )
-        processor = processor_class.from_pretrained(folder, local_files_only=True)
+        processor = processor_class.from_pretrained(folder, **here)
     except (*damage, SafetensorError) as error:
         if is_out_of_memory(error):
             raise

@@ -114,10 +114,8 @@ class _OneFormerParts:
     """
 
     @staticmethod
-    def from_pretrained(folder: Path, *, local_files_only: bool) -> tuple[Any, Any]:
+    def from_pretrained(folder: Path, **how: Any) -> tuple[Any, Any]:
         from transformers import CLIPTokenizer, OneFormerImageProcessor
 
-        pictures = OneFormerImageProcessor.from_pretrained(
-            folder, local_files_only=local_files_only, class_info_file=None
-        )
-        return pictures, CLIPTokenizer.from_pretrained(folder, local_files_only=local_files_only)
+        pictures = OneFormerImageProcessor.from_pretrained(folder, class_info_file=None, **how)
+        return pictures, CLIPTokenizer.from_pretrained(folder, **how)

@@ -48,29 +48,47 @@ class Shelf:
         try:
             with place.lock:
                 if place.model is None:
-                    self._make_room(need)
+                    self._make_room(key, need)
                     place.model = load()
                 yield place.model
         finally:
             with self._lock:
                 place.users -= 1
+            self._put_away(key)
 
     def drop(self, key: Hashable) -> None:
-        """Forget a model; its memory is free once no call uses it any more."""
+        """Forget a model as soon as no call uses it; until then, others use the same one."""
         with self._lock:
-            self._places.pop(key, None)
-        _free()
+            if (place := self._places.get(key)) is not None:
+                place.unwanted = True
+        self._put_away(key)
 
     def loaded(self) -> tuple[Hashable, ...]:
         """Name the models that are loaded, the longest unused first."""
         with self._lock:
             return tuple(key for key, place in self._places.items() if place.model is not None)
 
-    def _make_room(self, need: int) -> None:
+    def _put_away(self, key: Hashable) -> None:
+        """Forget a model that was dropped, if no call uses it any more."""
+        with self._lock:
+            place = self._places.get(key)
+            if place is None or not place.unwanted or place.users:
+                return
+            del self._places[key]
+            place.model = None
+        _free()
+
+    def _make_room(self, key: Hashable, need: int) -> None:
+        """Drop idle models until another one fits beside those in use and those being loaded."""
         budget = int(SHARE * memory_of(best_device())) if self._budget is None else self._budget
         with self._lock:
-            needs = {key: place.need for key, place in self._places.items() if place.model}
-            idle = [key for key in needs if not self._places[key].users]
+            others = {other: place for other, place in self._places.items() if other != key}
+            needs = {
+                other: place.need
+                for other, place in others.items()
+                if place.users or place.model is not None
+            }
+            idle = [other for other in needs if not others[other].users]
             total, dropped = sum(needs.values()), []
             while idle and total + need > budget:
                 dropped.append(idle.pop(0))
@@ -87,6 +105,7 @@ class _Place:
         self.need = need
         self.model: Model | None = None
         self.users = 0
+        self.unwanted = False
         self.lock = threading.Lock()
 
 

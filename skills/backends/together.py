@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
 
 from llava_plus.skills import Value
+from llava_plus.skills.outcome import Failed
+from llava_plus.skills.workers import GIVEN_UP
 
 
 @runtime_checkable
@@ -34,6 +36,12 @@ class Call:
         self.named = named
         self.value: Value | None = None  # once it was done together with another one
         self.alone = False  # where doing it together has failed
+        self._given_up = GIVEN_UP.get(None)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody still waits for what comes of it."""
+        return self._given_up is None or not self._given_up.is_set()
 
 
 class Queue:
@@ -73,7 +81,12 @@ class Queue:
         Args:
             model: Used by nobody else meanwhile.
             call: One that is waiting.
+
+        Raises:
+            Failed: Nobody waits for it any more, so it was not done.
         """
+        if not call.wanted:
+            raise Failed("cancelled", "Nobody waited for it any more.")
         run = getattr(model, self._method)
         if call.value is None and self._method == "__call__" and isinstance(model, Several):
             self._do_together(model, call, inspect.signature(run))
@@ -84,7 +97,7 @@ class Queue:
     def _do_together(self, model: Several, call: Call, signature: inspect.Signature) -> None:
         with self._lock:
             others = [each for each in self._calls if each is not call and each.value is None]
-        calls = [call, *(each for each in others if not each.alone)]
+        calls = [call, *(each for each in others if each.wanted and not each.alone)]
         bound = [dict(signature.bind(*each.args, **each.named).arguments) for each in calls]
         group = model.group(bound[0])
         fitting = [pair for pair in zip(calls, bound, strict=True) if model.group(pair[1]) == group]

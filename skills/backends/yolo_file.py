@@ -20,6 +20,7 @@ from .pickled import damaged, read_weights, wants_to_run
 DETECTOR = "DetectionModel"
 SIDE = 640  # pixels that a model sees where its file does not say otherwise
 _FAMILIES = ("ultralytics.", "torch.", "numpy.", "pathlib.")
+_LAYERS = ("ultralytics.nn.modules.", "torch.nn.modules.")  # where the classes of layers are from
 _LOCK = threading.Lock()  # what the reader accepts is set for the whole process
 
 
@@ -76,15 +77,15 @@ def read_yolo(file: Path, *, only_shapes: bool = False) -> YoloFile:
             names={int(number): str(name) for number, name in names.items()},
             side=side if isinstance(side, int) and 32 <= side <= 4096 else SIDE,
         )
-    except (AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError, RecursionError) as error:
         raise damaged(file) from error
 
 
 def check_design(file: Path, design: dict[str, Any]) -> None:
     """Refuse a model's description that names more than layers and an activation.
 
-    Ultralytics takes the name of a layer for any name in its module, and the activation for Python
-    code, which it runs.
+    Ultralytics takes the name of a layer for any name in its module, whole models with descriptions
+    of their own among them, and the activation for Python code, which it runs.
 
     Raises:
         SetupError: It names something else.
@@ -95,8 +96,11 @@ def check_design(file: Path, design: dict[str, Any]) -> None:
     def is_layer(name: Any) -> bool:
         inside = str(name).removeprefix("nn.")
         found = getattr(nn if inside != name else tasks, inside, None)
-        harmless = inside != "TorchVision"  # it fetches weights
-        return isinstance(found, type) and issubclass(found, nn.Module) and harmless
+        if not isinstance(found, type) or not issubclass(found, nn.Module):
+            return False
+        return (
+            found.__module__.startswith(_LAYERS) and inside != "TorchVision"
+        )  # it fetches weights
 
     try:
         layers = [layer[2] for part in ("backbone", "head") for layer in design[part]]

@@ -1,5 +1,6 @@
 """A damaged checkpoint is one sentence that names the file, before anything is planned."""
 
+import json
 import shutil
 
 import pytest
@@ -36,6 +37,17 @@ def test_a_damaged_file_is_named(whole, tmp_path, name, damage):
     file = folder / name
     file.write_bytes(damage(file.read_bytes()))
     with pytest.raises(SetupError, match=name):
+        load_planner(str(folder), device="cpu")
+
+
+def test_code_beside_the_weights_is_neither_run_nor_asked_about(whole, tmp_path, monkeypatch):
+    folder = tmp_path / "planner"
+    shutil.copytree(whole, folder)
+    maps = {"AutoConfig": "theirs.Config", "AutoModelForImageTextToText": "theirs.Model"}
+    (folder / "config.json").write_text(json.dumps({"model_type": "theirs", "auto_map": maps}))
+    (folder / "theirs.py").write_text("raise SystemExit('it ran')")
+    monkeypatch.setattr("builtins.input", lambda prompt: "y")  # who asks is told to go on
+    with pytest.raises(SetupError, match="brings code of its own, which is never run"):
         load_planner(str(folder), device="cpu")
 
 

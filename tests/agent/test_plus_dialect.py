@@ -25,6 +25,7 @@ from llava_plus.skills import (
     skill,
     with_original_names,
 )
+from llava_plus.skills.pixels import StoredImage
 
 FRISBEE = (
     '"thoughts🤔" The task requires identifying the presence of a frisbee in the image and '
@@ -136,6 +137,12 @@ IMAGE_SEEN = "{'message': 'The controlnet has processed the image.'}"
 def test_results_stand_in_the_text_as_the_original_wrote_them(name, value, shown, picture):
     value = Image.from_array(picture) if value == "picture" else value
     assert str(plus.output(name, value, "no box")) == shown
+
+
+def test_a_picture_that_nobody_has_read_yet_stands_in_the_text_as_any_other(picture):
+    image = Image.from_array(picture)
+    stored = StoredImage(image.digest, (image.width, image.height), lambda: image.pixels)
+    assert plus.output("inpainting", stored) == plus.output("inpainting", image)
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,21 @@ def test_a_table_that_names_other_places_opens_nothing(session, album, photos, p
     assert f"{path} cannot be opened: it is not in the folder any more" in seen.text
 
 
+@pytest.mark.parametrize("id", ["seven", None, 1.5])
+def test_a_table_whose_numbers_are_none_opens_nothing(session, id):
+    _, found = session.run("search_images", text="a dog", most=1)
+    session.artifacts.add(Table(found.columns, ((id, found.rows[0][1], 0.5),)))
+    seen, _ = session.run("open_found", found="table_2")
+    assert (seen.error, "not in the folder any more" in seen.text) == ("skill", True)
+
+
+def test_what_was_found_before_the_index_was_deleted_is_not_opened(session, album):
+    session.run("search_images", text="a dog", most=1)
+    assert album.forget()
+    seen, _ = session.run("open_found", found="table_1")
+    assert (seen.error, "not in the folder any more" in seen.text) == ("skill", True)
+
+
 def test_a_folder_that_became_a_link_leads_nowhere(session, photos):
     session.run("search_images", image="img_1", most=1)
     (photos / "trip").rename(photos.parent / "elsewhere")

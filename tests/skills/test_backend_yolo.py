@@ -144,7 +144,7 @@ def test_a_model_that_does_not_detect_is_told_apart(yolo):
 
 
 @pytest.mark.extra("yolo")
-@pytest.mark.parametrize("what", ["class", "layer", "activation", "cut", "other"])
+@pytest.mark.parametrize("what", ["class", "layer", "model", "activation", "cut", "other"])
 def test_a_file_that_would_run_something_or_is_damaged_is_a_sentence(what, yolo, tmp_path):
     import torch
 
@@ -154,6 +154,8 @@ def test_a_file_that_would_run_something_or_is_damaged_is_a_sentence(what, yolo,
         content["more"] = subprocess.Popen
     elif what == "layer":
         content["model"].yaml["backbone"][0][2] = "torch_safe_load"  # a function there
+    elif what == "model":  # in it, ultralytics would run another activation
+        content["model"].yaml["backbone"][0][2:] = "DetectionModel", [{"activation": "exit()"}]
     elif what == "activation":
         content["model"].yaml["activation"] = "__import__('os').system('true')"
     elif what == "other":
@@ -166,10 +168,11 @@ def test_a_file_that_would_run_something_or_is_damaged_is_a_sentence(what, yolo,
     wanted = {
         "class": ".Popen'. It was not read",
         "layer": "would run 'torch_safe_load'",
+        "model": "would run 'DetectionModel'",
         "activation": "would run \"__import__('os').system('true')\"",
         "cut": "is damaged, cut off or no file",
         "other": "holds no model of ultralytics",
     }
     assert wanted[what] in str(caught.value)
-    if what not in ("layer", "activation"):  # to see these takes ultralytics itself
+    if what not in ("layer", "model", "activation"):  # to see these takes ultralytics itself
         assert str(caught.value)[:60] in status_of(named("yolo"), str(file)).sentence

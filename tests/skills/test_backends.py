@@ -27,6 +27,8 @@ from llava_plus.skills.backends import (
     with_backends,
 )
 from llava_plus.skills.backends.together import Queue
+from llava_plus.skills.outcome import Failed
+from llava_plus.skills.workers import GIVEN_UP
 
 OURS = default_registry()
 WIDE = Backend(
@@ -355,15 +357,23 @@ class Crowd:
         return [Boxes((), query=f"{c['label']} {c.get('threshold', 0.5)}") for c in calls]
 
 
-def crowded(*calls):
-    """Make calls that all wait while the first one runs; return the model and what came of them."""
+def crowded(*calls, leaves=()):
+    """Make calls that all wait while the first one runs; return the model and what came of them.
+
+    Args:
+        calls: Each a picture, a label and more by name.
+        leaves: Labels of the calls that are given up before their turn.
+    """
     crowd, queue, lock, found = Crowd(), Queue("__call__"), threading.Lock(), {}
 
+    gone = threading.Event()
+
     def call(image, label, **named):
+        GIVEN_UP.set(gone if label in leaves else threading.Event())
         with queue.waiting((image, label), named) as waiting, lock:
             try:
                 found[label] = queue.done(crowd, waiting).query
-            except SkillError as error:
+            except (SkillError, Failed) as error:
                 found[label] = str(error)
 
     threads = [threading.Thread(target=call, args=("a", "first"))]
@@ -374,6 +384,7 @@ def crowded(*calls):
         threads[-1].start()
     while len(queue) < len(threads):
         threading.Event().wait(0.005)
+    gone.set()
     crowd.more.set()
     for thread in threads:
         thread.join()
@@ -402,6 +413,13 @@ def test_a_call_that_cannot_be_done_fails_alone():
         "dog": "dog 0.5",
     }
     assert sorted(map(len, crowd.runs)) == [1, 1, 1, 1, 3]
+
+
+def test_a_call_that_nobody_waits_for_any_more_is_not_done():
+    calls = [("a", "cat", {}), ("a", "dog", {}), ("b", "bird", {})]
+    crowd, found = crowded(*calls, leaves=("dog", "bird"))
+    assert {label for run in crowd.runs for label in run} == {"first", "cat"}
+    assert found["dog"] == found["bird"] == "Nobody waited for it any more."
 
 
 def test_the_least_recently_used_model_goes_when_room_is_short():
@@ -433,6 +451,46 @@ def test_a_model_in_use_is_not_dropped_and_one_that_failed_to_load_is_loaded_aga
     assert "c" not in shelf.loaded()
     with shelf.borrow("c", 1, lambda: "model c") as model:
         assert model == "model c"
+
+
+def test_a_model_that_is_being_loaded_takes_room_already():
+    shelf, loading, more = Shelf(budget=10), threading.Event(), threading.Event()
+    with shelf.borrow("idle", 4, lambda: "a model"):
+        pass
+
+    def slow():
+        loading.set()
+        assert more.wait(60)
+        return "a model"
+
+    def use():
+        with shelf.borrow("slow", 4, slow):
+            pass
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    assert loading.wait(60)
+    with shelf.borrow("third", 4, lambda: "a model"):
+        assert shelf.loaded() == ("third",)
+    more.set()
+    thread.join()
+    assert set(shelf.loaded()) == {"slow", "third"}
+
+
+def test_a_model_that_was_dropped_is_not_loaded_twice_while_a_call_still_uses_it():
+    shelf, loads = Shelf(budget=10), []
+
+    def load():
+        loads.append("a")
+        return "a model"
+
+    with shelf.borrow("a", 4, load):
+        shelf.drop("a")
+        assert shelf.loaded() == ("a",)
+    assert shelf.loaded() == ()
+    with shelf.borrow("a", 4, load):
+        assert loads == ["a", "a"]
+    assert shelf.loaded() == ("a",)
 
 
 def failing():

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from contextlib import aclosing
 
 import numpy as np
 import pytest
@@ -151,12 +152,25 @@ def small(tmp_path):
 
 
 @pytest.fixture
-def tell():
+def play():
+    """Carry a request out in a visit; yield the chat as it grows."""
+
+    async def begin(visit, request):
+        visit.begin(request)
+        async with aclosing(visit.follow()) as chats:
+            async for chat in chats:
+                yield chat
+
+    return begin
+
+
+@pytest.fixture
+def tell(play):
     """Send a message in a visit; return the chat as it was after each change."""
 
     def send(visit, text, *paths):
         async def all_of_them():
-            return [list(chat) async for chat in visit.play(visit.prepare(text, paths))]
+            return [list(chat) async for chat in play(visit, visit.prepare(text, paths))]
 
         return asyncio.run(all_of_them())
 

@@ -31,7 +31,7 @@ def test_a_turn_goes_from_the_box_through_the_page(page, inbox, upload):
     chats = [page.chat.postprocess(one[page.chat]) for one in updates if page.chat in one]
     titles = [(m.metadata or {}).get("title") for m in chats[-1].root]
     assert [title for title in titles if title] == ["Step 1: detect", "Step 2: blur"]
-    assert [caption for _, caption in updates[-1][page.gallery]] == ["img_1", "img_2"]
+    assert [caption for _, caption in updates[-1][page.pictured.gallery]] == ["img_1", "img_2"]
     assert visit.session.trace.turns[0].reason == "answered"
 
 

@@ -110,11 +110,11 @@ def test_a_deleted_chat_is_not_exported(lobby, gate, inbox, upload, tell):
         lobby.export("", visit.session.id, inbox)
 
 
-def test_stop_twice_and_once_more_does_no_harm(lobby, gate, inbox, upload, tell):
+def test_stop_twice_and_once_more_does_no_harm(play, lobby, gate, inbox, upload, tell):
     visit = Visit(lobby(), inbox)
 
     async def stopped():
-        chats = visit.play(visit.prepare("Mine", [upload()]))
+        chats = play(visit, visit.prepare("Mine", [upload()]))
         await anext(chats)
         visit.stop()
         visit.stop()

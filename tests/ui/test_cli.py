@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from llava_plus.errors import SetupError
+from llava_plus.ui.cli import main
 
 EXAMPLES = Path(__file__).parents[2] / "ui" / "examples"
 BLUR = ("detect(img_1, 'face')", "blur(img_1, region=boxes_1)", "I blurred {boxes_1} in {img_2}.")
@@ -102,6 +103,9 @@ def test_what_was_found_is_drawn_into_the_file(llava, tmp_path):
         (("skills", "--skills", "none.py"), 1, "no such Python file"),
         (("run",), 2, "Missing argument"),
         (("dance",), 2, "No such command"),
+        (("eval", "dance"), 1, "No task 'dance'."),
+        (("ui", "--port", 99999), 2, "Invalid value for '--port'"),
+        (("ui", "--host", "192.0.2.1"), 1, "Cannot listen on 192.0.2.1, ports from 7860 on"),
     ],
 )
 def test_mistakes_are_a_sentence_and_a_code(llava, small, arguments, code, words):
@@ -119,6 +123,21 @@ def test_chat_shows_steps_and_saves_pictures(llava, tmp_path):
     assert "I blurred 1 face in img_2." in out
     assert "saved made/img_2.png" in out
     assert {path.name for path in (tmp_path / "made").iterdir()} == {"img_2.png", "boxes_1.png"}
+
+
+@pytest.mark.parametrize(
+    ("out", "why"), [("small.png", "a file has this name"), ("small.png/x", "Not a directory")]
+)
+def test_where_pictures_cannot_be_saved_the_chat_ends_with_a_sentence(llava, small, out, why):
+    code, _, err = llava("chat", small, "-m", "/blur", "--out", out)
+    said = f"Pictures cannot be saved in {out}: {why}. Name another folder with --out."
+    assert (code, err.strip()) == (1, said)
+
+
+def test_a_picture_that_cannot_be_read_is_told_before_a_planner_is_loaded(llava, capsys):
+    with pytest.raises(SystemExit, match="1"):
+        main(["chat", "none.png"], load=None)  # type: ignore[arg-type]
+    assert "there is no such file" in capsys.readouterr().err
 
 
 def test_chat_goes_on_with_the_next_message(llava, small):

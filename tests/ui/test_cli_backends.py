@@ -61,6 +61,8 @@ def test_a_skill_that_only_a_model_can_do_comes_last_and_is_told_with_its_comman
     code, out, _ = llava("skills", "show", "caption")
     assert (code, "Say in a sentence what a picture shows." in out) == (0, True)
     assert "Run: llava-plus skills pull blip2" in out
+    out = llava("skills", "show", "segment_named")[1]  # which is made of two others
+    assert "segment_named needs a model, and there is none here. grounding-dino needs" in out
     Pillow.new("RGB", (64, 48), "navy").save(tmp_path / "sea.png")
     code, out, err = llava("run", "caption", "--image", "sea.png")
     assert (code, out) == (1, "")

@@ -57,7 +57,8 @@ def run(visit, path, answer):
 
     async def all_of_it():
         asked = None
-        async for _ in visit.play(visit.prepare("Post it.", [path])):
+        visit.begin(visit.prepare("Post it.", [path]))
+        async for _ in visit.follow():
             call = visit.conversation.asking
             if call is not None and call is not asked:
                 asked = call
@@ -117,14 +118,14 @@ def test_stop_ends_a_request_that_waits_for_a_person(asking, upload, posts):
 
 
 @pytest.mark.slow
-def test_stop_kills_the_worker_process_of_a_call(inbox, upload, tmp_path):
+def test_stop_kills_the_worker_process_of_a_call(play, inbox, upload, tmp_path):
     (tmp_path / "mine.py").write_text(HANGING)
     registry = SkillRegistry.from_file(tmp_path / "mine.py")
     visit = Visit(Lobby(lambda: Agent(ScriptedPlanner(["hang(img_1)"]), registry)), inbox)
     noted = tmp_path / "pid"
 
     async def stopped():
-        follower = asyncio.create_task(_last(visit.play(visit.prepare("Go.", [upload()]))))
+        follower = asyncio.create_task(_last(play(visit, visit.prepare("Go.", [upload()]))))
         while not (noted.exists() and noted.read_text()):
             await asyncio.sleep(0.05)
         assert _alive(noted.read_text())

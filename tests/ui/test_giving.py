@@ -9,7 +9,9 @@ import pytest
 from llava_plus.agent import Agent, ScriptedPlanner, SessionStore
 from llava_plus.data_gen.feedback import Collection, opinions_of
 from llava_plus.data_gen.folders import TraceFolder
+from llava_plus.errors import SetupError
 from llava_plus.ui.app import Page
+from llava_plus.ui.late import LatePlanner
 from llava_plus.ui.lobby import Lobby
 from llava_plus.ui.state import Visit
 
@@ -47,6 +49,14 @@ def sent(page, visit, text, *files):
     async def all_of_it():
         await page._send(visit, {"text": text, "files": list(files)})
         return [one async for one in page._follow(visit)][-1]
+
+    return asyncio.run(all_of_it())
+
+
+def ask_again(page, visit):
+    async def all_of_it():
+        await page.feedback.ask_again(visit)
+        return [one async for one in page._follow(visit)]
 
     return asyncio.run(all_of_it())
 
@@ -108,6 +118,53 @@ def test_thumbs_and_corrections_belong_to_the_request_that_was_last(
     assert page.feedback.updates(again)[page.feedback.consent] is True
 
 
+def test_a_chat_that_was_taken_back_on_one_page_is_not_kept_by_another(
+    page_of, collection, inbox, upload
+):
+    page = page_of(*FIRST, *SECOND)
+    one, other = Visit(page.lobby, inbox), Visit(page.lobby, inbox)
+    other.open(one.session.id)
+    page.feedback._consented(one, True)
+    sent(page, one, "Where is the face?", upload())
+    assert page.feedback.updates(other)[page.feedback.consent] is True
+    page.feedback._consented(one, False)
+    assert page.feedback.updates(other)[page.feedback.consent] is False
+    sent(page, other, "Blur it.")
+    assert not given(collection)
+
+
+def test_a_chat_that_cannot_be_taken_back_is_still_shown_as_given(
+    page_of, collection, inbox, upload, monkeypatch
+):
+    page = page_of(*FIRST)
+    visit = Visit(page.lobby, inbox)
+    page.feedback._consented(visit, True)
+    sent(page, visit, "Where is the face?", upload())
+
+    def refuse(id):
+        raise SetupError("The folder cannot be written.")
+
+    monkeypatch.setattr(collection, "forget", refuse)
+    with pytest.warns(UserWarning, match="cannot be written"):
+        updates = page.feedback._consented(visit, False)
+    assert (updates[page.feedback.consent], len(given(collection))) == (True, 1)
+
+
+def test_asking_again_leaves_the_chat_as_it_is_where_the_planner_is_not_ready(
+    page_of, collection, inbox, upload
+):
+    page = page_of(*FIRST)
+    visit = Visit(page.lobby, inbox)
+    page.feedback._consented(visit, True)
+    sent(page, visit, "Where is the face?", upload())
+    before = visit.session.id
+    visit.session.planner = LatePlanner(lambda: ScriptedPlanner([]), name="slow")
+    with pytest.warns(UserWarning, match="loading"):
+        ask_again(page, visit)
+    assert visit.session.id == before
+    assert [turn.message for turn in visit.session.trace.turns] == ["Where is the face?"]
+
+
 @pytest.mark.parametrize("kept", [False, True])
 def test_asking_again_makes_a_second_answer_to_the_same_prompt(
     llava, page_of, collection, inbox, upload, kept, tmp_path
@@ -121,13 +178,7 @@ def test_asking_again_makes_a_second_answer_to_the_same_prompt(
     page.feedback._judged(visit, liked=False)
     before = visit.session.id
 
-    async def again():
-        visit.begin(visit.again())
-        return [one async for one in page._follow(visit)]
-
-    page.feedback._giving(visit)
-    asyncio.run(again())
-    visit.giving.carry_on(visit)
+    ask_again(page, visit)
     page.feedback._judged(visit, liked=True)
     assert visit.session.id != before
     trace = visit.session.trace

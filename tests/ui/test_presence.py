@@ -80,7 +80,7 @@ def test_a_page_sees_what_another_one_began_on_the_same_chat(page, gate, inbox, 
 
     last, after = asyncio.run(both())
     assert words(last[page.chat]).count("Second&#58;") == 1
-    assert [name for _, name in last[page.gallery]] == ["img_1", "img_2", "img_3", "img_4"]
+    assert [name for _, name in last[page.pictured.gallery]] == ["img_1", "img_2", "img_3", "img_4"]
     assert not last[page.stop].interactive
     assert page.chat not in after
     one._keep()

@@ -164,11 +164,11 @@ class Waiting:
 
 
 @pytest.mark.parametrize("text", ["Wait.", "/slow"])
-def test_stop_ends_a_turn_and_keeps_it(visit, upload, text):
+def test_stop_ends_a_turn_and_keeps_it(play, visit, upload, text):
     visit = visit(planner=Waiting())
 
     async def stopped():
-        chats = visit.play(visit.prepare(text, [upload()]))
+        chats = play(visit, visit.prepare(text, [upload()]))
         await anext(chats)
         asyncio.get_running_loop().call_later(0.2, visit.stop)
         async for _ in chats:
@@ -180,11 +180,11 @@ def test_stop_ends_a_turn_and_keeps_it(visit, upload, text):
     assert not visit.running
 
 
-def test_a_second_message_waits_for_the_first(visit, upload):
+def test_a_second_message_waits_for_the_first(play, visit, upload):
     visit = visit(planner=Waiting())
 
     async def two():
-        chats = visit.play(visit.prepare("Wait.", []))
+        chats = play(visit, visit.prepare("Wait.", []))
         await anext(chats)
         with pytest.raises(SetupError, match="One request at a time"):
             visit.prepare("And this?", [])
@@ -210,11 +210,11 @@ def test_a_new_chat_has_nothing_of_the_old_one(visit, tell, upload):
     assert not folder.exists()
 
 
-def test_an_old_turn_does_not_end_up_in_a_new_chat(visit):
+def test_an_old_turn_does_not_end_up_in_a_new_chat(play, visit):
     visit = visit(planner=Waiting())
 
     async def renewed():
-        chats = visit.play(visit.prepare("Wait.", []))
+        chats = play(visit, visit.prepare("Wait.", []))
         await anext(chats)
         visit.new_chat()
         return [chat async for chat in chats]

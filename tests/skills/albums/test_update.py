@@ -106,6 +106,20 @@ def test_an_empty_folder_is_an_empty_index_and_a_missing_one_an_error(folder, in
         Album(tmp_path / "gone", tmp_path)
 
 
+def test_a_picture_that_goes_while_the_folder_is_listed_is_left_out(folder, index, monkeypatch):
+    paint(folder, "a.png")
+    paint(folder, "b.png")
+
+    def walk(top):
+        for place, folders, files in os_walk(top):
+            (Path(place) / "b.png").unlink(missing_ok=True)
+            yield place, folders, files
+
+    os_walk = os.walk
+    monkeypatch.setattr(os, "walk", walk)
+    assert counts(update(index, folder, ByColor())) == (1, 0, 0, 0)
+
+
 def test_links_are_not_followed(folder, index, tmp_path):
     outside = paint(tmp_path, "secret.png")
     (folder / "link.png").symlink_to(outside)
