@@ -86,20 +86,30 @@ def renamed_to(state: Mapping[str, Tensor], table: str) -> dict[str, Tensor]:
 
 def load_state(model: LMM, state: Mapping[str, Tensor], table: str) -> None:
     """Fill a model with weights of another home; every one must come, and no other."""
-    ours = renamed_from(state, table)
+    fill(model, renamed_from(state, table), f"These weights ({table!r})")
+
+
+def fill(model: LMM, ours: Mapping[str, Tensor], said: str) -> None:
+    """Fill a model with weights under our names; every one must come, and no other.
+
+    Args:
+        model: What to fill.
+        ours: The weights; those that are tied to others may be left out.
+        said: What errors call them.
+    """
     known = model.state_dict()
     needed = {name for name, _ in model.named_parameters()}
     missing, surplus = sorted(needed - set(ours)), sorted(set(ours) - set(known))
     if missing or surplus:
         raise SetupError(
-            f"These weights ({table!r}) are not of this model: {len(missing)} missing"
+            f"{said} are not of this model: {len(missing)} missing"
             f" ({_listed(missing)}), {len(surplus)} surplus ({_listed(surplus)})."
             " Build the model from the config that belongs to them."
         )
     shapes = [name for name in ours if ours[name].shape != known[name].shape]
     if shapes:
         raise SetupError(
-            f"These weights ({table!r}) have other shapes: "
+            f"{said} have other shapes: "
             + ", ".join(
                 f"{name} {tuple(ours[name].shape)}, wanted {tuple(known[name].shape)}"
                 for name in sorted(shapes)

@@ -16,7 +16,7 @@ from .checkpoints import config_from_hub
 from .config import LMMConfig
 from .layout import Layout, Size
 from .lmm import LMM
-from .originals import config_of_original
+from .originals import config_of_original, is_original
 from .presets import PRESETS
 from .weight_files import read_json
 
@@ -65,7 +65,7 @@ def inspect_model(name: str) -> Inspection:
 
 
 def config_of(name: str) -> LMMConfig:
-    """The config of a preset or of a folder: ours, LLaVA's own or that of transformers."""
+    """The config of a preset or of a folder: ours, a system's own or that of transformers."""
     if name in PRESETS:
         return PRESETS[name]()
     folder = Path(name).expanduser()
@@ -77,7 +77,7 @@ def config_of(name: str) -> LMMConfig:
     if facts.get("model_type") == LMMConfig.model_type:
         ours: LMMConfig = LMMConfig.from_pretrained(folder)
         return ours
-    if "mm_vision_tower" in facts:
+    if is_original(facts):
         return config_of_original(folder)
     try:
         hub = AutoConfig.from_pretrained(folder)

@@ -23,6 +23,7 @@ class Tower(nn.Module):
             gives them if absent.
         size: Side in pixels of the pictures it reads; the encoder's own if absent.
         last_norm_eps: Of the norm after the encoder, where a system's differs from the others.
+        norm_eps: Of all norms in the encoder, where transformers' class has it fixed.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Tower(nn.Module):
         grid: int | None = None,
         size: int | None = None,
         last_norm_eps: float | None = None,
+        norm_eps: float | None = None,
     ) -> None:
         super().__init__()
         if select_feature not in ("patch", "full"):
@@ -42,6 +44,10 @@ class Tower(nn.Module):
         self.encoder = _encoder(config)
         if last_norm_eps is not None:
             cast("nn.LayerNorm", self.encoder.post_layernorm).eps = last_norm_eps
+        if norm_eps is not None:
+            for norm in self.encoder.modules():
+                if isinstance(norm, nn.LayerNorm):
+                    norm.eps = norm_eps
         self.select_layer = select_layer
         self.select_feature = select_feature
         self.grid = grid

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,13 @@ def weight_files(folder: Path) -> list[Path]:
     raise SetupError(f"No {' or '.join(_NAMES)} in {folder}, whole or with its index.")
 
 
-def read_file(file: Path) -> dict[str, Tensor]:
-    """The weights of one file."""
+def read_file(file: Path, inside: Sequence[str] = ()) -> dict[str, Tensor]:
+    """The weights of one file.
+
+    Args:
+        file: Safetensors, or what `torch.save` wrote.
+        inside: Names under one of which a training run may have kept them, beside its own state.
+    """
     try:
         if file.suffix == ".safetensors":
             return load_file(file)
@@ -46,6 +52,8 @@ def read_file(file: Path) -> dict[str, Tensor]:
         raise _damaged(file, error) from error
     except (SafetensorError, pickle.UnpicklingError) as error:
         raise _damaged(file, error) from error
+    if isinstance(state, dict):
+        state = next((state[name] for name in inside if name in state), state)
     if not isinstance(state, dict) or not all(isinstance(one, Tensor) for one in state.values()):
         raise SetupError(f"{file} holds other things than weights by name: give a checkpoint's.")
     return state

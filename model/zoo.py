@@ -73,7 +73,7 @@ def _cambrian(text: Data, stride: int, count: int = 10) -> Data:
         "text_config": text,
         "towers": _four_towers(96),
         "connector": {"type": "sva", "sides": sides, "query_num_list": [576], "depth": 3},
-        "layout": _CAMBRIAN_LAYOUT,
+        "layout": CAMBRIAN_LAYOUT,
         "injections": [
             {
                 "type": "deep_sva",
@@ -92,11 +92,11 @@ def _four_towers(grid: int) -> list[Data]:
         _tower(SIGLIP_SO, "last", grid=24),
         _tower(CLIP_L_336, -2),
         _tower(DINOV2_G, "last", size=378, grid=24),
-        _tower(CONVNEXT_XXL, "stages", grid=grid),
+        _tower(CONVNEXT_XXL, "stages", grid=grid, norm_eps=1e-5),
     ]
 
 
-_CAMBRIAN_LAYOUT: Data = {"mode": "pad", "newline": True, "unpad": True, "legacy_unpad": True}
+CAMBRIAN_LAYOUT: Data = {"mode": "pad", "newline": True, "unpad": True, "legacy_unpad": True}
 
 
 def _with_qformer(text: Data, tower: Data) -> Data:
@@ -149,7 +149,7 @@ SYSTEMS: dict[str, Data] = {
         "text_config": LLAMA3_8B,
         "towers": _four_towers(24),
         "connector": MLP,
-        "layout": _CAMBRIAN_LAYOUT,
+        "layout": CAMBRIAN_LAYOUT,
     },
     "cogvlm-17b": {
         "text_config": LLAMA_7B,

@@ -22,6 +22,7 @@ REPOSITORIES = {
     "Monkey": ("Yuliang-Liu/Monkey", "MIT; the file's header names Alibaba Cloud's licence"),
     "open_flamingo": ("mlfoundations/open_flamingo", "MIT"),
     "SwissArmyTransformer": ("THUDM/SwissArmyTransformer", "Apache-2.0"),
+    "VisualGLM-6B": ("THUDM/VisualGLM-6B", "Apache-2.0"),
     "visualGLM": ("samfunmula/visualGLM", "none given; a copy of THUDM's release, Apache-2.0"),
 }
 
