@@ -72,7 +72,7 @@ class Work:
         for name, parameter in model.named_parameters():
             part = parts_of(name)
             kind = "words" if part[0] == "embeddings" else (
-                "sight" if part[-1] in ("towers", "connector", "newline") else "decoder"
+                "sight" if part[-1] in ("towers", "connector", "newline", "states") else "decoder"
             )  # fmt: skip
             counts[kind][0] += parameter.numel()
             counts[kind][1] += parameter.numel() * parameter.requires_grad

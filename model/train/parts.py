@@ -11,7 +11,7 @@ from llava_plus.errors import SetupError
 
 from .recipe import Stage
 
-PARTS = ("towers", "connector", "decoder", "injections", "embeddings", "newline", "lora")
+PARTS = ("towers", "connector", "decoder", "injections", "embeddings", "newline", "states", "lora")
 _INJECTED = re.compile(r"\.(cross_gate|sampler|vision)\.")
 _EMBEDDINGS = re.compile(r"^decoder\.(.*\.)?(embed_tokens|wte)\.")
 _LAYER = re.compile(r"^towers\.(\d+)\..*\b(?:layers|layer|blocks)\.(\d+)\.")

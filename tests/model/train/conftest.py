@@ -47,6 +47,7 @@ def write_llava(folder, items):
 @pytest.fixture(scope="session")
 def tokenizer():
     specials = dict.fromkeys(name for one in TEMPLATES.values() for name in one.specials)
+    specials |= {"<video>": None, "<state>": None}
     talk = [Message(role="user", parts=(TextPart(text="What is it, 1? Sure? And so on."),))]
     texts = [*WORDS, *(s.text for one in TEMPLATES.values() for s in one.render(talk))]
     return train_tokenizer(texts * 3, vocab_size=500, specials=tuple(specials), end_token="</s>")

@@ -10,10 +10,13 @@ from llava_plus.model.train.index import Index
 from llava_plus.model.train.plan import make_plan
 
 
-def index(lengths, pictures=None):
+def index(lengths, pictures=None, states=None):
     lengths = np.array(lengths, np.int32)
     pictures = np.ones_like(lengths) if pictures is None else np.array(pictures, np.int32)
-    return Index(lengths=lengths, labels=lengths // 2, pictures=pictures, problems=())
+    states = np.zeros_like(lengths) if states is None else np.array(states, np.int32)
+    return Index(
+        lengths=lengths, labels=lengths // 2, pictures=pictures, states=states, problems=()
+    )
 
 
 def sources(*ratios):
