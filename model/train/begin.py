@@ -161,10 +161,12 @@ def _config(recipe: Recipe, size: int, tokenizer: Any) -> LMMConfig:
     """The preset, with the tokens at which its tokenizer writes what is shown."""
     template, vocabulary = TEMPLATES[recipe.template], tokenizer.get_vocab()
     config = PRESETS[recipe.preset](size, image_token_id=vocabulary[template.image_token])
-    found = {
-        "video_token_id": vocabulary.get(template.video_token),
-        "state_token_id": vocabulary.get(template.state_token),
-    }
+    lies = layout_of(config)
+    found = {}
+    if lies is not None and lies.tokens is None and len(sides_of(config)) == 1:
+        found["video_token_id"] = vocabulary.get(template.video_token)
+    if config.states:
+        found["state_token_id"] = vocabulary.get(template.state_token)
     layout = config.layout or {}
     if "prefix_end_id" in layout:
         if PREFIX_END not in vocabulary:

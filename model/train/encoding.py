@@ -10,7 +10,7 @@ from llava_plus.errors import SetupError
 from llava_plus.messages import Conversation, ImagePart, Message, Part, StatePart
 from llava_plus.model.processing import LMMProcessor, Pixels
 
-from .sources import SampleError
+from .media import SampleError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from llava_plus.errors import SetupError
 
 from .encoding import Encoder
-from .sources import DataSet, SampleError
+from .media import SampleError
+from .sources import DataSet
 
 _SHOWN = 5  # broken conversations that an error lists
 Tick = Callable[[int, int], None]  # how many are done, of how many

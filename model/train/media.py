@@ -110,7 +110,7 @@ def _retrieved(movie: Any, chosen: Sequence[int]) -> Iterator[NDArray[np.uint8]]
         good, frame = movie.retrieve()
         if not good:
             return
-        yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)  # type: ignore[misc]
+        yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
 
 
 def _frame_files(folder: Path) -> list[Path]:

@@ -47,7 +47,7 @@ class Lora:
         dropout: Of what they read.
         targets: Last names of the maps; all of the decoder's layers if absent.
         layers: Numbers of the decoder's layers; all if absent.
-        bits: Keep the frozen maps in this many bits (QLoRA, Dettmers et al. 2023); needs CUDA.
+        bits: Keep the frozen maps in this many bits (QLoRA, Dettmers et al. 2023).
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT

@@ -59,6 +59,14 @@ class Message:
         return tuple(part for part in self.parts if isinstance(part, ImagePart))
 
     @property
+    def words_and_pictures(self) -> tuple[TextPart | ImagePart, ...]:
+        """Its parts, for planners, which show nothing else."""
+        other = [part for part in self.parts if not isinstance(part, TextPart | ImagePart)]
+        if other:
+            raise TypeError(f"A planner shows words and pictures, not a {type(other[0]).__name__}.")
+        return tuple(part for part in self.parts if isinstance(part, TextPart | ImagePart))
+
+    @property
     def videos(self) -> tuple[VideoPart, ...]:
         return tuple(part for part in self.parts if isinstance(part, VideoPart))
 

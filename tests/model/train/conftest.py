@@ -62,6 +62,30 @@ def home(tmp_path_factory, tokenizer):
     return home
 
 
+@pytest.fixture(scope="session")
+def pairs(tmp_path_factory):
+    """What data sets of the recipes hold: two captioned pictures, a video, a scene's states."""
+    folder = tmp_path_factory.mktemp("pairs")
+    names = [f"{number}.png" for number in range(2)]
+    for number, name in enumerate(names):
+        Image.new("RGB", (20, 30), (90 * number, 20, 200)).save(folder / name)
+
+    def talk(question, answer):
+        return [{"from": "human", "value": question}, {"from": "gpt", "value": answer}]
+
+    sets = {
+        "pairs": [{"image": n, "conversations": talk("<image>\nWhat?", f"a {n}")} for n in names],
+        "video": [{"video": names, "conversations": talk("<video>\nAnd then?", "a dog runs")}],
+        "robots": [
+            {"states": [[0.5] * 16, [-1] * 16],
+             "conversations": talk("At <state> a cup, at <state> a hand. What now?", "grasp it")},
+        ],
+    }  # fmt: skip
+    for name, items in sets.items():
+        (folder / f"{name}.json").write_text(json.dumps(items))
+    return folder / "pairs.json"
+
+
 @pytest.fixture
 def recipe(home):
     """Makes a recipe of one stage, changed as wanted."""

@@ -1,6 +1,5 @@
 """Recipes: what is wrong in one is named, and each that ships does what it says at a tiny size."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,32 +88,6 @@ def test_values_are_changed_by_number_or_name_of_a_stage(good):
 def test_what_is_wrong_in_a_change_is_named(good, change, words):
     with pytest.raises(SetupError, match=words):
         read_recipe(good, [change])
-
-
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory):
-    """What data sets of the recipes hold: two captioned pictures, a video, a scene's states."""
-    from PIL import Image
-
-    folder = tmp_path_factory.mktemp("pairs")
-    names = [f"{number}.png" for number in range(2)]
-    for number, name in enumerate(names):
-        Image.new("RGB", (20, 30), (90 * number, 20, 200)).save(folder / name)
-
-    def talk(question, answer):
-        return [{"from": "human", "value": question}, {"from": "gpt", "value": answer}]
-
-    sets = {
-        "pairs": [{"image": n, "conversations": talk("<image>\nWhat?", f"a {n}")} for n in names],
-        "video": [{"video": names, "conversations": talk("<video>\nAnd then?", "a dog runs")}],
-        "robots": [
-            {"states": [[0.5] * 16, [-1] * 16],
-             "conversations": talk("At <state> a cup, at <state> a hand. What now?", "grasp it")},
-        ],
-    }  # fmt: skip
-    for name, items in sets.items():
-        (folder / f"{name}.json").write_text(json.dumps(items))
-    return folder / "pairs.json"
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ from llava_plus.model.dataset import ConversationWriter
 from llava_plus.model.train.begin import processor_for
 from llava_plus.model.train.encoding import ConversationEncoder
 from llava_plus.model.train.index import index_of
-from llava_plus.model.train.sources import SampleError, open_source
+from llava_plus.model.train.media import SampleError
+from llava_plus.model.train.sources import open_source
 
 TALK = [{"from": "human", "value": "<image>\nWhat?"}, {"from": "gpt", "value": "A dog."}]
 
