@@ -33,8 +33,11 @@ def _chat_ml(*, signs_learned: bool, lines_learned: bool, named: bool) -> Callab
         yield Segment(text="\n", supervised=lines_learned)
         number = sum(len(one.images) for one in conversation[:index])
         for segment in words_of(message):
-            if segment.image is None:
+            if segment.shown is None:
                 yield from _by_line(segment.text, learned, lines_learned, named)
+                continue
+            if segment.image is None:
+                yield segment
                 continue
             number += 1
             if named:
@@ -84,7 +87,7 @@ def _write_llama_3(conversation: Conversation, index: int) -> Segments:
     yield Segment(token="<|end_header_id|>")
     yield Segment(text="\n\n")
     for segment in words_of(message):
-        yield segment if segment.image else Segment(text=segment.text, supervised=learned)
+        yield segment if segment.shown else Segment(text=segment.text, supervised=learned)
     yield Segment(token="<|eot_id|>", supervised=learned)
 
 

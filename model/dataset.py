@@ -39,7 +39,11 @@ class ConversationWriter:
     def add(self, conversation: Conversation) -> None:
         """Write one conversation."""
         said = [
-            {"role": m.role, "supervised": m.supervised, "parts": [self._part(p) for p in m.parts]}
+            {
+                "role": m.role,
+                "supervised": m.supervised,
+                "parts": [self._part(p) for p in m.words_and_pictures],
+            }
             for m in conversation
         ]
         self._file.write(json.dumps({"messages": said}, ensure_ascii=False) + "\n")

@@ -132,6 +132,10 @@ class Layout:
 
     def count_video_tokens(self, frames: int) -> int:
         """Placeholders that a video takes: each frame at half its side, one newline at the end."""
+        if self.tokens is not None:
+            raise ValueError(
+                f"{self.tokens} tokens of a view form no grid: frames of a video need one."
+            )
         return frames * math.ceil(self.side / 2) ** 2 + self.newline
 
 

@@ -133,7 +133,7 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
     def forward(
         self,
         input_ids: Tensor | None = None,
-        pixel_values: Tensor | None = None,
+        pixel_values: Pixels | None = None,
         image_features: Tensor | None = None,
         attention_mask: Tensor | None = None,
         position_ids: Tensor | None = None,
@@ -146,7 +146,7 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
         loss_weights: Tensor | None = None,
         image_sizes: Tensor | None = None,
         batch_num_images: Tensor | None = None,
-        pixel_values_videos: Tensor | None = None,
+        pixel_values_videos: Pixels | None = None,
         state_values: Tensor | None = None,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
@@ -169,7 +169,8 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
                 ``labelled_only``.
             image_sizes: Heights and widths (image, 2) of the pictures, as they came.
             batch_num_images: How many pictures each conversation has; absent, each is on its own.
-            pixel_values_videos: Videos (video, frame, 3, height, width) in order.
+            pixel_values_videos: Videos (video, frame, 3, height, width) in order; a list of them
+                where they have different numbers of frames.
             state_values: State vectors (state, dim) in order, for models that read such.
             **kwargs: Handed to the decoder.
         """

@@ -12,7 +12,7 @@ from .packing import pack, pack_video, split_views
 from .sight import Seen, window_rows
 from .sva import SVAConnector
 
-Pixels = Tensor | Sequence[Tensor]  # one tensor for all towers, or one for each
+Pixels = Tensor | Sequence[Tensor]  # one tensor for all towers (or videos), or one for each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +78,8 @@ class Reader:
         queries, marks = window_rows(sizes, self.layout, views.device)
         return Seen(rows=torch.cat(packed), windows=groups[-1][queries], marks=marks)
 
-    def see_videos(self, pixel_values_videos: Tensor) -> Tensor:
-        """Videos (video, frame, 3, height, width), one row per placeholder."""
-        frames = self.encode(pixel_values_videos.flatten(0, 1))
-        videos = torch.split(frames, pixel_values_videos.shape[1])
+    def see_videos(self, pixel_values_videos: Pixels) -> Tensor:
+        """Videos, each (frame, 3, height, width), one row per placeholder."""
+        frames = self.encode(torch.cat(list(pixel_values_videos)))
+        videos = torch.split(frames, [len(video) for video in pixel_values_videos])
         return torch.cat([pack_video(one, self.layout.side, self.newline) for one in videos])

@@ -13,6 +13,11 @@ def filled(
 ) -> Tensor:
     """Embeddings with features (…, dim) in place of the placeholders of one kind, in order."""
     if token_id is None:
+        if features is not None:
+            raise ValueError(
+                f"{kind} features came, but this model has no placeholder for them: its config's"
+                f" layout needs a {kind}_token_id."
+            )
         return embeds
     holes = input_ids == token_id  # (batch, position)
     if not torch.compiler.is_compiling():

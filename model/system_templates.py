@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from llava_plus.messages import Conversation, Message
 
-from .template import Segment, Template, runs, words_of
+from .template import Segment, Template, runs, shown, words_of
 
 Segments = Iterator[Segment]
 
@@ -140,7 +140,7 @@ def _write_cogvlm(conversation: Conversation, index: int) -> Segments:
 
 
 def _write_qa(conversation: Conversation, index: int) -> Segments:
-    """A multimodal sentence and its text (PaLM-E): pictures stay where they are."""
+    """A multimodal sentence and its text (PaLM-E): pictures and states stay where they are."""
     message = conversation[index]
     if message.role == "assistant":
         yield Segment(text="\nA:")
@@ -151,13 +151,16 @@ def _write_qa(conversation: Conversation, index: int) -> Segments:
         return
     yield Segment(text="Q: ")
     for run in runs(message):
-        yield Segment(text=run) if isinstance(run, str) else Segment(image=run)
+        yield Segment(text=run) if isinstance(run, str) else shown(run)
 
 
 def _write_glm(conversation: Conversation, index: int) -> Segments:
+    """What stands before the first <sop>, which is learned, is read both ways (VisualGLM-6B)."""
     message = conversation[index]
     if message.role == "assistant":
         yield Segment(text="\n答：")  # noqa: RUF001
+        yield Segment(token="[gMASK]")
+        yield Segment(token="<sop>", supervised=message.supervised)
         yield Segment(text=message.text, supervised=message.supervised)
         yield Segment(token="<eop>", supervised=message.supervised)
         return
@@ -228,8 +231,12 @@ SYSTEM_TEMPLATES = (
     _template(
         "visualglm",
         _write_glm,
-        specials="<eop> <image>",
+        specials="[gMASK] <sop> <eop> <image>",
         end="<eop>",
-        prompt=(Segment(text="\n答："),),  # noqa: RUF001
+        prompt=(
+            Segment(text="\n答："),  # noqa: RUF001
+            Segment(token="[gMASK]"),
+            Segment(token="<sop>", supervised=True),
+        ),
     ),
 )

@@ -3,20 +3,37 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from llava_plus.messages import Conversation, ImagePart, Message, TextPart
+from llava_plus.messages import (
+    Conversation,
+    ImagePart,
+    Message,
+    Part,
+    StatePart,
+    TextPart,
+    VideoPart,
+)
+
+Shown = ImagePart | VideoPart | StatePart  # what is no words
 
 
 @dataclass(frozen=True, kw_only=True)
 class Segment:
-    """One of: words, a picture, or one special token by name.
+    """One of: words, a picture, a video, a state vector, or one special token by name.
 
     Words never turn into special tokens, whatever they spell.
     """
 
     text: str = ""
     image: ImagePart | None = None
+    video: VideoPart | None = None
+    state: StatePart | None = None
     token: str = ""
     supervised: bool = False
+
+    @property
+    def shown(self) -> Shown | None:
+        """What it shows, if it is no words."""
+        return self.image or self.video or self.state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +48,8 @@ class Template:
         write: Gives the segments of the message at an index of a conversation.
         opening: Segments in front of every conversation, given the conversation.
         prompt: What stands before an assistant's words.
+        video_token: The one that stands for a video's features; a tokenizer may lack it.
+        state_token: The one that stands for a state vector; a tokenizer may lack it.
     """
 
     name: str
@@ -40,6 +59,8 @@ class Template:
     write: Callable[[Conversation, int], Iterator[Segment]]
     opening: Callable[[Conversation], Sequence[Segment]]
     prompt: Sequence[Segment]
+    video_token: str = "<video>"
+    state_token: str = "<state>"
 
     def render(
         self, conversation: Conversation, *, add_generation_prompt: bool = False
@@ -53,7 +74,7 @@ class Template:
         return segments
 
 
-def runs(message: Message) -> Iterator[str | ImagePart]:
+def runs(message: Message) -> Iterator[str | Shown]:
     """The parts of a message, with neighbouring texts joined."""
     words = ""
     for part in message.parts:
@@ -68,8 +89,20 @@ def runs(message: Message) -> Iterator[str | ImagePart]:
         yield words
 
 
+def shown(part: Part) -> Segment:
+    """The segment of a part that is no words."""
+    match part:
+        case VideoPart():
+            return Segment(video=part)
+        case StatePart():
+            return Segment(state=part)
+        case ImagePart():
+            return Segment(image=part)
+    raise TypeError(f"A part of words is written by its template, got {part!r}.")
+
+
 def words_of(message: Message) -> Iterator[Segment]:
-    """A message's words and pictures in order, a line break after each picture."""
+    """A message's parts in order, a line break after each picture and video."""
     words = ""
     for run in runs(message):
         if isinstance(run, str):
@@ -77,7 +110,12 @@ def words_of(message: Message) -> Iterator[Segment]:
             continue
         if words:
             yield Segment(text=words)
-        yield Segment(image=run)
-        words = "\n"
+        yield shown(run)
+        words = after(run)
     if words:
         yield Segment(text=words)
+
+
+def after(part: Shown) -> str:
+    """What is written after it: a state stands amid a sentence, pictures and videos do not."""
+    return "" if isinstance(part, StatePart) else "\n"

@@ -10,7 +10,7 @@ from llava_plus.messages import Conversation
 
 from .chat_templates import CHAT_TEMPLATES
 from .system_templates import SYSTEM_TEMPLATES
-from .template import Segment, Template, runs
+from .template import Segment, Template, after, runs, shown
 
 __all__ = ["NANO", "TEMPLATES", "VICUNA_V1", "Segment", "Template"]
 
@@ -25,7 +25,7 @@ def _write_nano(conversation: Conversation, index: int) -> Iterator[Segment]:
         if isinstance(run, str):
             yield Segment(text=run, supervised=learned)
         else:
-            yield Segment(image=run)
+            yield shown(run)
     yield Segment(token="<|end|>", supervised=learned)
 
 
@@ -67,8 +67,8 @@ def _write_vicuna(conversation: Conversation, index: int) -> Iterator[Segment]:
             words += run
             continue
         yield Segment(text=words)
-        yield Segment(image=run)
-        words = "\n"
+        yield shown(run)
+        words = after(run)
     yield Segment(text=words)
 
 

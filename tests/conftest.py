@@ -10,6 +10,7 @@ from huggingface_hub import constants
 
 EXTRAS = {  # what each brings that its tests import
     "detectors": ("torchvision", "groundingdino", "segment_anything"),
+    "qlora": ("bitsandbytes",),
     "yolo": ("torchvision", "ultralytics"),
 }
 

@@ -280,6 +280,6 @@ def _chat(message: Message) -> Chat:
         {"type": "image", "image": part.pixels, "digest": part.digest}
         if isinstance(part, ImagePart)
         else {"type": "text", "text": part.text}
-        for part in message.parts
+        for part in message.words_and_pictures
     ]
     return {"role": ROLES[message.role], "content": content}

@@ -92,7 +92,7 @@ class RemotePlanner:
         return [
             {
                 "role": ROLES[message.role],
-                "content": native.content_of(message.parts, self._picture),
+                "content": native.content_of(message.words_and_pictures, self._picture),
             }
             for message in json_dialect.render(view, system="full")
         ]

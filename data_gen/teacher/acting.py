@@ -92,7 +92,7 @@ class TeacherPlanner:
 
     def _message(self, message: Message) -> Chat:
         parts: list[Chat] = []
-        for part in message.parts:
+        for part in message.words_and_pictures:
             if isinstance(part, ImagePart):
                 parts += self._teacher.picture(part)
             elif parts and parts[-1]["type"] == "text":

@@ -42,7 +42,7 @@ class Rows(Dataset[list[Piece]]):
         return len(self.plan.rows)
 
     def __getitem__(self, number: int) -> list[Piece]:
-        return [self._piece(one) for one in self.plan.rows[number]]
+        return [self.piece(one) for one in self.plan.rows[number]]
 
     def where(self, number: int) -> str:
         """What to call a row in an error."""
@@ -53,7 +53,8 @@ class Rows(Dataset[list[Piece]]):
         home = int(np.searchsorted(self._starts, number, side="right")) - 1
         return home, number - int(self._starts[home])
 
-    def _piece(self, number: int) -> Piece:
+    def piece(self, number: int) -> Piece:
+        """One conversation, by its number over all data sets."""
         home, local = self._home(number)
         data = self.sets[home]
         encoded = self.encoder(data.read(local), data.where(local), with_pixels=True)
@@ -64,29 +65,35 @@ class Rows(Dataset[list[Piece]]):
 class Collator:
     """Makes a batch of rows for `LMM.forward`.
 
-    A batch without pictures gets a black one that nothing reads and nothing is learned from: with
-    it, every process runs every part, and all have gradients of the same parameters.
+    A batch without pictures and videos gets a black picture that nothing reads and nothing is
+    learned from, one without states such a state: with them, every process runs every part, and
+    all have gradients of the same parameters.
 
     Args:
-        encoder: Makes that picture.
+        encoder: Makes that picture and that state.
         pad: The token that fills up.
         packing: Whether conversations of a row follow each other in it; else rows hold one each.
         reads: Whether the model reads pictures.
+        states: Whether it reads states.
     """
 
     encoder: ConversationEncoder
     pad: int
     packing: bool
     reads: bool
+    states: bool = False
 
     def __call__(self, rows: Sequence[Sequence[Piece]]) -> dict[str, Any]:
         filled = [list(row) for row in rows]
-        if self.reads and not any(piece.encoded.sizes for row in filled for piece in row):
-            blank = Piece(encoded=self.encoder.blank())
+        given = [piece.encoded for row in filled for piece in row]
+        picture = self.reads and not any(one.sizes or one.frames for one in given)
+        state = self.states and all(one.states is None for one in given)
+        if picture or state:
+            blank = Piece(encoded=self.encoder.blank(picture=picture, state=state))
             filled = [filled[0] + [blank], *filled[1:]] if self.packing else [*filled, [blank]]
         batch = self._packed(filled) if self.packing else self._padded(filled)
         pieces = [piece.encoded for row in filled for piece in row]
-        return batch | _pictures(pieces) | _weights(filled, batch) | _counts(pieces)
+        return batch | _shown(pieces) | _weights(filled, batch) | _counts(given)
 
     def _padded(self, rows: Sequence[Sequence[Piece]]) -> dict[str, Any]:
         width = _width(rows)
@@ -136,8 +143,17 @@ class CaptionCollator:
         return {"pixel_values": pixels, **_tensors(text_ids=ids, text_mask=mask), **_counts(pieces)}
 
 
-def _pictures(pieces: Sequence[Encoded]) -> dict[str, Any]:
-    shown = [one for one in pieces if one.sizes]
+def _shown(pieces: Sequence[Encoded]) -> dict[str, Any]:
+    """Pictures, videos and states of a batch, in order."""
+    found = _pictures([one for one in pieces if one.sizes])
+    if videos := [torch.from_numpy(video) for one in pieces for video in one.videos]:
+        found["pixel_values_videos"] = videos
+    if states := [one.states for one in pieces if one.states is not None]:
+        found["state_values"] = torch.from_numpy(np.concatenate(states))
+    return found
+
+
+def _pictures(shown: Sequence[Encoded]) -> dict[str, Any]:
     if not shown:
         return {}
     sides = range(len(shown[0].pixels))

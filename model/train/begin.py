@@ -13,10 +13,10 @@ from llava_plus.model.config import LMMConfig
 from llava_plus.model.inject import copy_words_to_experts
 from llava_plus.model.lmm import LMM
 from llava_plus.model.presets import PRESETS
-from llava_plus.model.processing import LMMProcessor
+from llava_plus.model.processing import LMMProcessor, Side
 from llava_plus.model.templates import TEMPLATES
+from llava_plus.model.towers import tower_size
 
-from .encoding import Side
 from .parts import parts_of
 from .recipe import Begin, Recipe
 
@@ -26,6 +26,7 @@ IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # What each kind of tower was trained to see; all others: CLIP's.
 NORMALS = {"siglip_vision_model": HALF, "dinov2": IMAGENET}
 _ROUND = 64  # vocabularies are multiples of this
+PREFIX_END = "<sop>"  # what a decoder reads before it, it reads both ways
 
 
 def begin(recipe: Recipe, folder: Path | None, **loading: Any) -> tuple[LMM, LMMProcessor]:
@@ -75,7 +76,13 @@ def saved_model(folder: Path, recipe: Recipe, **loading: Any) -> tuple[LMM, LMMP
             f"{folder}: {len(wrong)} weights are missing, too many or of other shapes, such as"
             f" {', '.join(map(str, wrong[:3]))}."
         )
-    return model, LMMProcessor.from_pretrained(folder)
+    processor = LMMProcessor.from_pretrained(folder)
+    if (sides := sides_of(config)) and len(sides) != len(processor.sides):
+        raise SetupError(
+            f"{folder}/processor.json prepares pictures of {len(processor.sides)} sizes, the towers"
+            f" read {len(sides)}. Write it anew with train.begin.processor_for."
+        )
+    return model, processor
 
 
 def _check_fits(config: LMMConfig, recipe: Recipe, folder: Path) -> None:
@@ -107,8 +114,12 @@ def _random(recipe: Recipe, tokenizer: Any, folder: Path) -> tuple[LMM, LMMProce
             f" {recipe.template!r} writes."
         )
     size = math.ceil(len(tokenizer) / _ROUND) * _ROUND
-    image = tokenizer.convert_tokens_to_ids(TEMPLATES[recipe.template].image_token)
-    config = PRESETS[recipe.preset](size, image_token_id=image)
+    config = _config(recipe, size, tokenizer)
+    if config.states and (config.layout or {}).get("state_token_id") is None:
+        raise SetupError(
+            f"The tokenizer in {folder} lacks {TEMPLATES[recipe.template].state_token}, which"
+            f" {recipe.preset} reads states at. Add it as a special token."
+        )
     model = LMM(config)
     copy_words_to_experts(model.decoder)
     return model, processor_for(config, tokenizer, recipe.template)
@@ -123,16 +134,15 @@ def assemble(recipe: Recipe, parts: Begin) -> tuple[LMM, LMMProcessor]:
     decoder = _loaded(AutoModelForCausalLM, parts.decoder, "decoder")
     tokenizer = AutoTokenizer.from_pretrained(parts.decoder)
     wanted = [name for one in _templates(recipe) for name in TEMPLATES[one].specials]
+    wanted.append(TEMPLATES[recipe.template].video_token)
+    if PRESETS[recipe.preset]().states:
+        wanted.append(TEMPLATES[recipe.template].state_token)
     missing = list(dict.fromkeys(one for one in wanted if one not in tokenizer.get_vocab()))
     tokenizer.add_tokens(missing, special_tokens=True)
     old = decoder.get_input_embeddings().num_embeddings
     if len(tokenizer) > old:
         _grow(decoder, math.ceil(len(tokenizer) / _ROUND) * _ROUND, old)
-    image = TEMPLATES[recipe.template].image_token
-    config = PRESETS[recipe.preset](
-        decoder.get_input_embeddings().num_embeddings,
-        image_token_id=tokenizer.convert_tokens_to_ids(image),
-    )
+    config = _config(recipe, decoder.get_input_embeddings().num_embeddings, tokenizer)
     model = LMM(config)
     _copy(model.decoder, decoder.state_dict(), parts.decoder, injected=True)
     if len(parts.towers) != len(model.towers):
@@ -145,6 +155,28 @@ def assemble(recipe: Recipe, parts: Begin) -> tuple[LMM, LMMProcessor]:
         _copy(encoder, found.state_dict(), name, injected=False)
     copy_words_to_experts(model.decoder)
     return model, processor_for(config, tokenizer, recipe.template)
+
+
+def _config(recipe: Recipe, size: int, tokenizer: Any) -> LMMConfig:
+    """The preset, with the tokens at which its tokenizer writes what is shown."""
+    template, vocabulary = TEMPLATES[recipe.template], tokenizer.get_vocab()
+    config = PRESETS[recipe.preset](size, image_token_id=vocabulary[template.image_token])
+    lies = layout_of(config)
+    found = {}
+    if lies is not None and lies.tokens is None and len(sides_of(config)) == 1:
+        found["video_token_id"] = vocabulary.get(template.video_token)
+    if config.states:
+        found["state_token_id"] = vocabulary.get(template.state_token)
+    layout = config.layout or {}
+    if "prefix_end_id" in layout:
+        if PREFIX_END not in vocabulary:
+            raise SetupError(
+                f"{recipe.preset} reads both ways what stands before {PREFIX_END}, which the"
+                " tokenizer lacks. Write its conversations with template visualglm."
+            )
+        found["prefix_end_id"] = vocabulary[PREFIX_END]
+    config.layout = layout | {key: one for key, one in found.items() if one is not None}
+    return config
 
 
 def _templates(recipe: Recipe) -> list[str]:
@@ -191,20 +223,19 @@ def _grow(decoder: Any, size: int, old: int) -> None:
 
 def processor_for(config: LMMConfig, tokenizer: Any, template: str) -> LMMProcessor:
     """The processor of a model that is put together."""
-    sides = sides_of(config)
+    states = config.states or {}
     return LMMProcessor(
         tokenizer,
-        image_mean=sides[0].mean if sides else HALF[0],
-        image_std=sides[0].std if sides else HALF[1],
         template=template,
         layout=layout_of(config),
+        sides=sides_of(config),
+        state_dim=states.get("dim"),
+        tokens_per_state=states.get("tokens", 1),
     )
 
 
 def sides_of(config: LMMConfig) -> list[Side]:
     """How the towers of a model want their pictures; one where all want the same."""
-    from llava_plus.model.towers import tower_size
-
     found = []
     for tower in config.towers or []:
         mean, std = NORMALS.get(tower["vision"]["model_type"], CLIP)
@@ -223,11 +254,12 @@ def with_template(processor: LMMProcessor, template: str) -> LMMProcessor:
     try:
         changed = LMMProcessor(
             processor.tokenizer,
-            image_mean=processor.image_mean,
-            image_std=processor.image_std,
             template=template,
             skills=processor.skills,
             layout=processor.layout,
+            sides=processor.sides,
+            state_dim=processor.state_dim,
+            tokens_per_state=processor.tokens_per_state,
         )
     except ValueError as error:
         raise SetupError(f"template: {error} Begin with a model that knows them.") from error

@@ -1,19 +1,16 @@
-"""From a conversation to what a model learns from: tokens, labels and pictures, cut to a length."""
+"""From a conversation to what a model learns from: tokens, labels, what is shown, cut to size."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llava_plus.messages import Conversation, ImagePart
-from llava_plus.model.pictures import views_of
-from llava_plus.model.processing import LMMProcessor
+from llava_plus.errors import SetupError
+from llava_plus.messages import Conversation, ImagePart, Message, Part, StatePart
+from llava_plus.model.processing import LMMProcessor, Pixels
 
-from .sources import SampleError
-
-Pixels = NDArray[np.float32]
+from .media import SampleError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +22,18 @@ class Encoded:
         labels: The same where something is learned, -100 elsewhere (position).
         pixels: Of each tower size, the views of its pictures in order (view, 3, side, side).
         sizes: Heights and widths of its pictures.
+        videos: The frames of each of its videos (frame, 3, side, side).
+        states: Its state vectors (state, dim).
+        frames: How many frames its videos have in all.
     """
 
     ids: NDArray[np.int64]
     labels: NDArray[np.int64]
     pixels: tuple[Pixels, ...] = ()
     sizes: tuple[tuple[int, int], ...] = ()
+    videos: tuple[Pixels, ...] = ()
+    states: Pixels | None = None
+    frames: int = 0
 
 
 class Encoder(Protocol):
@@ -51,88 +54,80 @@ class ConversationEncoder:
     """Next-token prediction: the template's words, cut at the end where they are too many.
 
     Args:
-        processor: Writes and tokenizes.
+        processor: Writes, tokenizes and prepares what is shown.
         longest: The most tokens.
-        sides: Of each size that the towers read, the side in pixels, with the mean and the
-            deviation of its pictures' channels.
     """
 
-    def __init__(
-        self, processor: LMMProcessor, longest: int, sides: "Sequence[Side] | None" = None
-    ) -> None:
+    def __init__(self, processor: LMMProcessor, longest: int) -> None:
         self.processor = processor
         self.longest = longest
-        own = Side(pixels=processor.image_size, mean=processor.image_mean, std=processor.image_std)
-        self.sides = tuple(sides or (own,))
 
     def __call__(self, conversation: Conversation, where: str, *, with_pixels: bool) -> Encoded:
-        images = [image for message in conversation for image in message.images]
-        self._check_pictures(images, where)
-        encoded = self.processor.encode(conversation, with_pixels=False)
-        ids = np.array(encoded["input_ids"], np.int64)
-        labels = np.array(encoded["labels"], np.int64)
+        try:
+            found = self.processor.encode(conversation, with_pixels=with_pixels)
+        except SetupError as error:
+            raise SampleError(f"{where}: {error}") from error
+        ids = np.array(found["input_ids"], np.int64)
+        labels = np.array(found["labels"], np.int64)
         ids, labels = self._cut(ids, labels, where)
         if not (labels[1:] != -100).any():
             raise SampleError(
                 f"{where}: nothing is learned within {self.longest} tokens; an answer must be"
                 " there and begin before that."
             )
-        sizes = tuple((image.pixels.shape[0], image.pixels.shape[1]) for image in images)
-        pixels: tuple[Pixels, ...] = ()
-        if images and with_pixels:
-            pixels = tuple(self._views(images, side) for side in self.sides)
-        return Encoded(ids=ids, labels=labels, pixels=pixels, sizes=sizes)
-
-    def _check_pictures(self, images: Sequence[ImagePart], where: str) -> None:
-        layout = self.processor.layout
-        for number, image in enumerate(images, 1):
-            height, width = image.pixels.shape[:2]
-            if not (height and width) or (layout.unpad and 0 in layout.final_grid((height, width))):
-                raise SampleError(
-                    f"{where}: picture {number} of {width} x {height} pixels takes no tokens in"
-                    f" layout {layout.mode!r}: it is too narrow. Leave it out or crop it."
-                )
+        images = [image for message in conversation for image in message.images]
+        videos = [video for message in conversation for video in message.videos]
+        return Encoded(
+            ids=ids,
+            labels=labels,
+            pixels=_sides(found["pixels"]) if images and with_pixels else (),
+            sizes=tuple((image.pixels.shape[0], image.pixels.shape[1]) for image in images),
+            videos=tuple(found["videos"]),
+            states=found["states"] if len(found["states"]) else None,
+            frames=sum(len(video.frames) for video in videos),
+        )
 
     def _cut(
         self, ids: NDArray[np.int64], labels: NDArray[np.int64], where: str
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         if len(ids) <= self.longest:
             return ids, labels
-        if (ids[self.longest :] == self.processor.image_token_id).any():
+        processor = self.processor
+        holes = (processor.image_token_id, processor.video_token_id, processor.state_token_id)
+        if np.isin(ids[self.longest :], [one for one in holes if one is not None]).any():
             raise SampleError(
-                f"{where}: its pictures reach beyond {self.longest} tokens, and a picture is not"
-                " cut. Give the stage a larger 'longest', or leave it out."
+                f"{where}: its pictures, videos or states reach beyond {self.longest} tokens, and"
+                " such are not cut. Give the stage a larger 'longest' or, for videos, fewer"
+                " 'frames', or leave it out."
             )
         return ids[: self.longest], labels[: self.longest]
 
-    def _views(self, images: Sequence[ImagePart], side: "Side") -> Pixels:
-        layout = replace(self.processor.layout, tile=side.pixels) if self._several else None
-        alone = self.processor.layout.tile_several or len(images) == 1
-        views = [
-            views_of(image.pixels, layout or self.processor.layout, side.mean, alone=alone)
-            for image in images
-        ]
-        values = np.concatenate(views).astype(np.float32) / 255
-        mean, std = np.array(side.mean, np.float32), np.array(side.std, np.float32)
-        return np.ascontiguousarray(((values - mean) / std).transpose(0, 3, 1, 2))
+    def blank(self, *, picture: bool, state: bool) -> Encoded:
+        """A black picture, a state of zeros or both, with nothing to learn.
 
-    @property
-    def _several(self) -> bool:
-        return len(self.sides) > 1
-
-    def blank(self) -> Encoded:
-        """A black picture alone, with nothing to learn: for batches without pictures."""
+        For batches that show nothing of the kind.
+        """
         processor = self.processor
-        size = (processor.image_size, processor.image_size)
-        count = processor.layout.count_tokens(size)
-        ids = np.full(count, processor.image_token_id, np.int64)
-        black = ImagePart(pixels=np.zeros((*size, 3), np.uint8), digest="black")
+        parts: list[Part] = []
+        if picture:
+            side = processor.image_size
+            parts.append(ImagePart(pixels=np.zeros((side, side, 3), np.uint8), digest="black"))
+        if state:
+            parts.append(StatePart(values=np.zeros(processor.state_dim or 0, np.float32)))
+        found = processor.encode([Message(role="user", parts=tuple(parts))])
+        holes = [processor.image_token_id, processor.state_token_id]
+        ids = np.array([one for one in found["input_ids"] if one in holes], np.int64)
         return Encoded(
             ids=ids,
-            labels=np.full(count, -100, np.int64),
-            pixels=tuple(self._views([black], side) for side in self.sides),
-            sizes=(size,),
+            labels=np.full(len(ids), -100, np.int64),
+            pixels=_sides(found["pixels"]) if picture else (),
+            sizes=((processor.image_size, processor.image_size),) if picture else (),
+            states=found["states"] if state else None,
         )
+
+
+def _sides(pixels: Pixels | list[Pixels]) -> tuple[Pixels, ...]:
+    return tuple(pixels) if isinstance(pixels, list) else (pixels,)
 
 
 class CaptionEncoder:
@@ -145,7 +140,7 @@ class CaptionEncoder:
     """
 
     def __init__(self, processor: LMMProcessor, tokenizer: Any, longest: int) -> None:
-        self._pictures = ConversationEncoder(processor, longest)
+        self.processor = processor
         self.tokenizer = tokenizer
         self.longest = longest
 
@@ -157,22 +152,10 @@ class CaptionEncoder:
                 f"{where}: a pair of one picture and a caption was wanted; here are {len(images)}"
                 f" pictures and {len(text.split())} words."
             )
+        height, width = images[0].pixels.shape[:2]
+        if not (height and width):
+            raise SampleError(f"{where}: its picture is of {width} x {height} pixels.")
         ids = self.tokenizer(text.strip(), truncation=True, max_length=self.longest)["input_ids"]
         found = np.array(ids, np.int64)
-        pixels: tuple[Pixels, ...] = ()
-        if with_pixels:
-            pixels = (self._pictures._views(images, self._pictures.sides[0]),)
-        height, width = images[0].pixels.shape[:2]
+        pixels = (self.processor.views(images[0]),) if with_pixels else ()
         return Encoded(ids=found, labels=found, pixels=pixels, sizes=((height, width),))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Side:
-    """How a tower wants its pictures: side in pixels, channels' mean and deviation in 0..1."""
-
-    pixels: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-
-Tick = Callable[[int], None]

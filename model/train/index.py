@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from llava_plus.errors import SetupError
 
 from .encoding import Encoder
-from .sources import DataSet, SampleError
+from .media import SampleError
+from .sources import DataSet
 
 _SHOWN = 5  # broken conversations that an error lists
 Tick = Callable[[int, int], None]  # how many are done, of how many
@@ -28,13 +29,15 @@ class Index:
     Args:
         lengths: Its tokens; 0 where it is left out.
         labels: How many of them are learned.
-        pictures: How many pictures it has.
+        pictures: How many pictures and frames of videos it has.
+        states: How many state vectors it has.
         problems: Why some were left out.
     """
 
     lengths: NDArray[np.int32]
     labels: NDArray[np.int32]
     pictures: NDArray[np.int32]
+    states: NDArray[np.int32]
     problems: tuple[str, ...]
 
 
@@ -64,7 +67,7 @@ def index_of(
     if kept is not None and (found := _read(kept, key)) is not None:
         return _checked(found, data, skip_broken)
     count = len(data)
-    lengths, labels, pictures = (np.zeros(count, np.int32) for _ in range(3))
+    lengths, labels, pictures, states = (np.zeros(count, np.int32) for _ in range(4))
     problems = []
     for number in range(count):
         try:
@@ -76,10 +79,17 @@ def index_of(
             continue
         lengths[number] = len(one.ids)
         labels[number] = int((one.labels[1:] != -100).sum())
-        pictures[number] = len(one.sizes)
+        pictures[number] = len(one.sizes) + one.frames
+        states[number] = 0 if one.states is None else len(one.states)
         if tick is not None and (number + 1) % 100 == 0:
             tick(number + 1, count)
-    index = Index(lengths=lengths, labels=labels, pictures=pictures, problems=tuple(problems))
+    index = Index(
+        lengths=lengths,
+        labels=labels,
+        pictures=pictures,
+        states=states,
+        problems=tuple(problems),
+    )
     if kept is not None:
         _write(kept, key, index)
     return _checked(index, data, skip_broken)
@@ -118,6 +128,7 @@ def _read(file: Path, key: str) -> Index | None:
             lengths=found["lengths"],
             labels=found["labels"],
             pictures=found["pictures"],
+            states=found["states"],
             problems=tuple(map(str, found["problems"])),
         )
 
@@ -131,6 +142,7 @@ def _write(file: Path, key: str, index: Index) -> None:
         lengths=index.lengths,
         labels=index.labels,
         pictures=index.pictures,
+        states=index.states,
         problems=np.array(index.problems, dtype=np.str_),
     )
     part.replace(file)

@@ -40,6 +40,8 @@ def add_lora(model: LMM, lora: Lora) -> None:
         bias="none",
     )
     peft.inject_adapter_in_model(config, model, adapter_name=ADAPTER)
+    # What transformers' own `add_adapter` sets, without which Trainer trains nothing quantized.
+    model._hf_peft_config_loaded = True
 
 
 def targets(model: LMM, lora: Lora) -> list[str]:
@@ -62,6 +64,7 @@ def merge_lora(model: LMM) -> None:
         if hasattr(module, "lora_A") and hasattr(module, "merge"):
             module.merge(safe_merge=True)
             _replace(model, name, module.get_base_layer())
+    model._hf_peft_config_loaded = False
 
 
 def save_adapter(model: LMM, lora: Lora, folder: Path, base: str) -> None:
@@ -89,34 +92,33 @@ def save_adapter(model: LMM, lora: Lora, folder: Path, base: str) -> None:
 def quantization(lora: Lora | None) -> dict[str, Any]:
     """Arguments of `LMM.from_pretrained` that load a decoder's maps in few bits.
 
+    On a CPU it runs, slowly: to try a recipe out.
+
     Raises:
-        SetupError: There is no CUDA device, or bitsandbytes is not there.
+        SetupError: bitsandbytes is not there.
     """
     if lora is None or lora.bits is None:
         return {}
-    if not torch.cuda.is_available():
-        raise SetupError(
-            f"lora.bits: {lora.bits} needs a CUDA device, and there is none. Take it away with"
-            " --set stages.N.lora.bits=null to train LoRA on whole weights."
-        )
     if find_spec("bitsandbytes") is None:
         raise SetupError(
-            f"lora.bits: {lora.bits} needs bitsandbytes: pip install bitsandbytes, or take it away"
-            " with --set stages.N.lora.bits=null."
+            f"lora.bits: {lora.bits} needs bitsandbytes: pip install 'llava-plus[qlora]', or take"
+            " it away with --set stages.N.lora.bits=null to train LoRA on whole weights."
         )
     from transformers import BitsAndBytesConfig
 
-    whole = ["towers", "connector", "lm_head", "newline"]
+    cuda = torch.cuda.is_available()
+    whole = ["towers", "connector", "states", "lm_head", "newline"]
     quantized: Any = BitsAndBytesConfig
     config = quantized(
         load_in_4bit=lora.bits == 4,
         load_in_8bit=lora.bits == 8,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16,
+        bnb_4bit_compute_dtype=torch.bfloat16 if cuda else torch.float32,
         llm_int8_skip_modules=whole,
     )
-    return {"quantization_config": config, "device_map": {"": torch.cuda.current_device()}}
+    device = torch.cuda.current_device() if cuda else "cpu"
+    return {"quantization_config": config, "device_map": {"": device}}
 
 
 def _peft() -> Any:

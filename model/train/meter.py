@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from .parts import parts_of
+from .parts import parts_of, weights_in
 
 # Dense bfloat16 (tensor core) operations per second, by the beginning of a device's name, as its
 # vendor states them.
@@ -72,10 +72,10 @@ class Work:
         for name, parameter in model.named_parameters():
             part = parts_of(name)
             kind = "words" if part[0] == "embeddings" else (
-                "sight" if part[-1] in ("towers", "connector", "newline") else "decoder"
+                "sight" if part[-1] in ("towers", "connector", "newline", "states") else "decoder"
             )  # fmt: skip
-            counts[kind][0] += parameter.numel()
-            counts[kind][1] += parameter.numel() * parameter.requires_grad
+            counts[kind][0] += weights_in(parameter)
+            counts[kind][1] += weights_in(parameter) * parameter.requires_grad
         decoder, learns = counts["decoder"]
         before = counts["sight"][1] or counts["words"][1] or learns
         text = model.config.get_text_config(decoder=True)  # type: ignore[union-attr,operator]

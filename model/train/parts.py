@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
+import torch
 from torch import nn
 
 from llava_plus.errors import SetupError
 
 from .recipe import Stage
 
-PARTS = ("towers", "connector", "decoder", "injections", "embeddings", "newline", "lora")
+PARTS = ("towers", "connector", "decoder", "injections", "embeddings", "newline", "states", "lora")
 _INJECTED = re.compile(r"\.(cross_gate|sampler|vision)\.")
 _EMBEDDINGS = re.compile(r"^decoder\.(.*\.)?(embed_tokens|wte)\.")
 _LAYER = re.compile(r"^towers\.(\d+)\..*\b(?:layers|layer|blocks)\.(\d+)\.")
@@ -112,12 +113,17 @@ def groups(model: nn.Module, stage: Stage) -> list[dict[str, Any]]:
     ]
 
 
+def weights_in(parameter: nn.Parameter) -> int:
+    """How many weights a parameter holds; in 4 bits, two lie in a byte."""
+    return parameter.numel() * (2 if parameter.dtype == torch.uint8 else 1)
+
+
 def summary(model: nn.Module) -> str:
     """What learns and what is frozen, in a line."""
     counts: dict[str, list[int]] = {}
     for name, parameter in model.named_parameters():
         both = counts.setdefault(parts_of(name)[-1], [0, 0])
-        both[0 if parameter.requires_grad else 1] += parameter.numel()
+        both[0 if parameter.requires_grad else 1] += weights_in(parameter)
     told = [
         f"{part} {_millions(learns)} of {_millions(learns + frozen)}"
         for part, (learns, frozen) in counts.items()

@@ -45,7 +45,9 @@ def make_plan(stage: Stage, indices: Sequence[Index], seed: int) -> Plan:
         seed: Another one gives another order.
     """
     lengths = np.concatenate([one.lengths for one in indices])
-    pictures = np.concatenate([one.pictures for one in indices])
+    # 0: pictures or videos, 1: states alone, 2: words alone
+    kinds = np.concatenate([np.where(one.pictures > 0, 0, np.where(one.states > 0, 1, 2))
+                            for one in indices])  # fmt: skip
     rng = np.random.default_rng([seed, 7])
     rows: list[Row] = []
     wanted = None if stage.max_steps is None else stage.max_steps * stage.batch
@@ -55,7 +57,7 @@ def make_plan(stage: Stage, indices: Sequence[Index], seed: int) -> Plan:
         if stage.packing:
             new = _packed(drawn, lengths, stage.longest, rng)
         else:
-            new = [(int(one),) for one in _grouped(stage, drawn, lengths, pictures, indices, rng)]
+            new = [(int(one),) for one in _grouped(stage, drawn, lengths, kinds, indices, rng)]
         if wanted is None:
             share = min(1.0, epochs - epoch)
             if share < 1:
@@ -104,7 +106,7 @@ def _grouped(
     stage: Stage,
     drawn: Numbers,
     lengths: Numbers,
-    pictures: Numbers,
+    modality: Numbers,
     indices: Sequence[Index],
     rng: np.random.Generator,
 ) -> Numbers:
@@ -113,7 +115,7 @@ def _grouped(
         case "length":
             return _by_length(drawn, lengths, stage.batch, rng, window=WINDOW)
         case "modality":
-            kinds = [drawn[pictures[drawn] > 0], drawn[pictures[drawn] == 0]]
+            kinds = [drawn[modality[drawn] == kind] for kind in range(3)]
         case "source" if stage.data[0].ratio is None:
             starts = np.cumsum([0, *(len(one.lengths) for one in indices)])
             home = np.searchsorted(starts, drawn, side="right") - 1

@@ -10,7 +10,7 @@ from llava_plus.errors import SetupError
 from llava_plus.model.config import LMMConfig
 from llava_plus.model.processing import LMMProcessor
 
-from .begin import sides_of, with_template
+from .begin import with_template
 from .encoding import CaptionEncoder, ConversationEncoder, Encoder
 from .folder import RunFolder
 from .index import index_of
@@ -60,7 +60,7 @@ def path_of(source: Source, stage: Stage) -> Path:
 def encoder_of(recipe: Recipe, stage: Stage, config: LMMConfig, processor: LMMProcessor) -> Encoder:
     written = with_template(processor, stage.template or recipe.template)
     if stage.objective == "next_token":
-        return ConversationEncoder(written, stage.longest, sides_of(config))
+        return ConversationEncoder(written, stage.longest)
     if not recipe.text_encoder:
         raise SetupError(
             f"stage {stage.name}: a Q-Former's words need a tokenizer of their own: --set"
@@ -80,7 +80,7 @@ def read_stage(
     sets, indices = [], []
     for source in stage.data:
         images = Path(source.images).expanduser() if source.images else None
-        data = open_source(path_of(source, stage), images)
+        data = open_source(path_of(source, stage), images, frames=stage.frames)
         index = index_of(
             data,
             encoder,
@@ -103,7 +103,8 @@ def _identity(stage: Stage, processor: LMMProcessor, images: Path | None) -> str
     """What lengths depend on besides the data's files."""
     facts = [
         stage.template, stage.objective, processor.template.name, str(processor.layout),
-        processor.tokenizer.backend_tokenizer.to_str(), str(images),
+        processor.tokenizer.backend_tokenizer.to_str(), str(images), stage.frames,
+        processor.state_dim, processor.tokens_per_state,
     ]  # fmt: skip
     return repr(facts)
 

@@ -47,7 +47,7 @@ class Lora:
         dropout: Of what they read.
         targets: Last names of the maps; all of the decoder's layers if absent.
         layers: Numbers of the decoder's layers; all if absent.
-        bits: Keep the frozen maps in this many bits (QLoRA, Dettmers et al. 2023); needs CUDA.
+        bits: Keep the frozen maps in this many bits (QLoRA, Dettmers et al. 2023).
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -66,8 +66,8 @@ class Stage:
 
     Args:
         name: What logs and folders call it.
-        train: What learns: parts (towers, connector, decoder, injections, embeddings, newline) or
-            beginnings of parameter names; all else is frozen.
+        train: What learns: parts (towers, connector, decoder, injections, embeddings, newline,
+            states) or beginnings of parameter names; all else is frozen.
         rate: The highest learning rate.
         rates: Other rates, by part ("lora" too) or beginning of a name; the longest one counts.
         layer_decay: Each layer of a tower has this share of the rate of the layer after it.
@@ -75,6 +75,7 @@ class Stage:
         batch: Conversations of a step over all processes; rows of packed ones where they are.
         per_device: Of these, how many a process reads at once.
         longest: Tokens of a conversation, or of a row where they are packed.
+        frames: The most frames of a video; of more, as many are chosen at even distances.
         template: How conversations are written, if not as the recipe says.
         epochs: How often each conversation comes.
         max_steps: How many steps, instead of epochs.
@@ -86,8 +87,9 @@ class Stage:
         betas: Of AdamW.
         clip: The largest norm of the gradient.
         packing: Put several conversations into one row, where none sees another.
-        group: Make batches of conversations of like length ("length"), of like length with or
-            without pictures ("modality"), or of one data set ("source").
+        group: Make batches of conversations of like length ("length"), of like length with
+            pictures or videos, with states alone or with words alone ("modality"), or of one data
+            set ("source").
         checkpointing: Compute activations again in the backward pass to save memory.
         lora: Low-rank updates of the decoder.
         objective: "next_token", or "qformer" for BLIP-2's first stage.
@@ -106,6 +108,7 @@ class Stage:
     batch: Count
     per_device: Count = 1
     longest: Annotated[int, Field(ge=2)] = 2048
+    frames: Count = 32
     template: str | None = None
     epochs: Positive = 1.0
     max_steps: Count | None = None

@@ -1,32 +1,32 @@
 """Data sets on disk: LLaVA's conversations in JSON with a folder of pictures, and our own folders.
 
-Only where each conversation lies in its file is kept in memory; pictures are opened when wanted.
+Only where each conversation lies in its file is kept in memory; pictures and videos are opened when
+wanted.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 from safetensors import safe_open
 
 from llava_plus.errors import SetupError
-from llava_plus.messages import ImagePart, Message, Role, TextPart
+from llava_plus.messages import ImagePart, Message, Part, Role, TextPart
 from llava_plus.model.dataset import LINES, PIXELS
+from llava_plus.model.template import Shown
 
-MARK = "<image>"
+from .files import items_of, lines_of, slice_of
+from .media import SampleError, empty, read_picture, read_state, read_video, short
+
+MARK, VIDEO_MARK, STATE_MARK = "<image>", "<video>", "<state>"
+_MARKS = re.compile(f"({MARK}|{VIDEO_MARK}|{STATE_MARK})")
 ROLES: dict[str, Role] = {
     "human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant",
     "system": "system",
 }  # fmt: skip
-
-
-class SampleError(SetupError):
-    """A conversation that cannot be learned from; names its file and which one it is."""
 
 
 class DataSet(Protocol):
@@ -43,7 +43,7 @@ class DataSet(Protocol):
         ...
 
     def read(self, number: int, *, with_pixels: bool = True) -> list[Message]:
-        """One of them; without pixels, pictures are empty ones of the right size.
+        """One of them; without pixels, pictures and frames are empty ones of the right size.
 
         Raises:
             SampleError: It is broken, or a picture of it is.
@@ -51,7 +51,7 @@ class DataSet(Protocol):
         ...
 
 
-def open_source(path: Path, images: Path | None = None) -> DataSet:
+def open_source(path: Path, images: Path | None = None, *, frames: int = 32) -> DataSet:
     """Find out what kind of data set lies at a path.
 
     Args:
@@ -59,6 +59,7 @@ def open_source(path: Path, images: Path | None = None) -> DataSet:
             `dataset.ConversationWriter` wrote.
         images: The folder of a file's pictures; ``images`` beside it if absent, or else the
             file's own folder.
+        frames: The most frames of a video.
     """
     if (path / LINES).is_file():
         return ConversationFolder(path)
@@ -75,25 +76,31 @@ def open_source(path: Path, images: Path | None = None) -> DataSet:
     if not file.is_file():
         raise SetupError(f"No data at {path}. Name a JSON file of conversations or a folder.")
     beside = file.parent / "images"
-    return LlavaFile(file, images or (beside if beside.is_dir() else file.parent))
+    return LlavaFile(file, images or (beside if beside.is_dir() else file.parent), frames)
 
 
 class LlavaFile:
-    """Items with ``conversations`` and, where there are pictures, ``image``.
+    """Items with ``conversations`` and what they show.
 
-    A lone picture comes in front of its turn's words wherever its mark stands, as in LLaVA's own
-    training code; several stay where their marks are. An answer in LLaVA-Plus's three parts becomes
-    its text.
+    That is ``image``, a file or a list of such; ``video``, as `media.read_video` takes it, or
+    ``videos``, a list of such; and ``states``, a list of lists of numbers. Their marks in the words
+    are <image>, <video> and <state>; where no picture is there, <image> means a video, too.
+
+    A lone picture or video comes in front of its turn's words wherever its mark stands, as in
+    LLaVA's own training code; several stay where their marks are, and so does one beside states.
+    An answer in LLaVA-Plus's three parts becomes its text.
 
     Args:
         file: A JSON list, or a JSON object on each line.
         images: The folder that the items' paths begin in.
+        frames: The most frames of a video.
     """
 
-    def __init__(self, file: Path, images: Path) -> None:
+    def __init__(self, file: Path, images: Path, frames: int = 32) -> None:
         self.files: tuple[Path, ...] = (file,)
         self.images = images
-        self._places = list(_lines(file) if file.suffix == ".jsonl" else _items(file))
+        self.frames = frames
+        self._places = list(lines_of(file) if file.suffix == ".jsonl" else items_of(file))
 
     def __len__(self) -> int:
         return len(self._places)
@@ -103,15 +110,32 @@ class LlavaFile:
 
     def read(self, number: int, *, with_pixels: bool = True) -> list[Message]:
         where = self.where(number)
-        item = _json(_slice(self.files[0], self._places[number]), where)
+        item = _json(slice_of(self.files[0], self._places[number]), where)
         if not isinstance(item, dict) or not isinstance(item.get("conversations"), list):
-            raise SampleError(f"{where}: wanted an object with 'conversations', got {_short(item)}")
+            raise SampleError(f"{where}: wanted an object with 'conversations', got {short(item)}")
         if "id" in item or "unique_id" in item:
             where = f"{where} (id {item.get('id', item.get('unique_id'))})"
+        return _llava_messages(item["conversations"], self._shown(item, where, with_pixels), where)
+
+    def _shown(self, item: dict[str, Any], where: str, with_pixels: bool) -> dict[str, list[Shown]]:
+        """What an item shows, by its mark."""
         names = item.get("image") or []
-        names = [names] if isinstance(names, str) else list(names)
-        pictures = [_picture(self.images / name, where, with_pixels) for name in names]
-        return _llava_messages(item["conversations"], pictures, where)
+        names = [names] if isinstance(names, str) else names
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise SampleError(f"{where}: 'image' is no file or list of files, but {short(names)}")
+        videos = item.get("videos") or ([item["video"]] if item.get("video") else [])
+        states = item.get("states") or []
+        for key, value in (("videos", videos), ("states", states)):
+            if not isinstance(value, list):
+                raise SampleError(f"{where}: {key!r} is no list, but {short(value)}")
+        return {
+            MARK: [read_picture(self.images / n, where, with_pixels=with_pixels) for n in names],
+            VIDEO_MARK: [
+                read_video(one, self.images, self.frames, where, with_pixels=with_pixels)
+                for one in videos
+            ],
+            STATE_MARK: [read_state(one, n, where) for n, one in enumerate(states, 1)],
+        }
 
 
 class ConversationFolder:
@@ -123,7 +147,7 @@ class ConversationFolder:
                 f"No {PIXELS} in {folder}: its writing did not end. Make the data again."
             )
         self.files: tuple[Path, ...] = (folder / LINES, folder / PIXELS)
-        self._places = list(_lines(folder / LINES))
+        self._places = list(lines_of(folder / LINES))
 
     @cached_property
     def _pixels(self) -> Any:
@@ -141,7 +165,7 @@ class ConversationFolder:
 
     def read(self, number: int, *, with_pixels: bool = True) -> list[Message]:
         where = self.where(number)
-        item = _json(_slice(self.files[0], self._places[number]), where)
+        item = _json(slice_of(self.files[0], self._places[number]), where)
         try:
             return [self._message(message, with_pixels) for message in item["messages"]]
         except (KeyError, TypeError, IndexError) as error:
@@ -160,33 +184,43 @@ class ConversationFolder:
         if not 0 <= number < count:
             raise IndexError(f"picture {number} of {count}")
         if not with_pixels:
-            return _blank(height, width)
+            return ImagePart(pixels=empty(height, width), digest="blank")
         return ImagePart(pixels=self._pixels[number : number + 1][0], digest="")
 
 
-def _llava_messages(turns: list[Any], pictures: list[ImagePart], where: str) -> list[Message]:
+def _llava_messages(turns: list[Any], shown: dict[str, list[Shown]], where: str) -> list[Message]:
     texts = [(_role(turn, where), _words(turn, where)) for turn in turns]
-    marks = sum(text.count(MARK) for role, text in texts if role == "user")
-    if marks != len(pictures):
-        raise SampleError(f"{where}: {marks} marks {MARK} but {len(pictures)} pictures.")
-    rest = iter(pictures)
-    return [_llava_message(role, text, rest, lone=marks == 1) for role, text in texts]
+    if shown[VIDEO_MARK] and not shown[MARK]:
+        texts = [(role, text.replace(MARK, VIDEO_MARK)) for role, text in texts]
+    said = [mark for role, text in texts if role == "user" for mark in _MARKS.findall(text)]
+    names = {MARK: "pictures", VIDEO_MARK: "videos", STATE_MARK: "states"}
+    for mark, given in shown.items():
+        if said.count(mark) != len(given):
+            raise SampleError(
+                f"{where}: {said.count(mark)} marks {mark} but {len(given)} {names[mark]}."
+            )
+    rest = {mark: iter(given) for mark, given in shown.items()}
+    lone = len(said) == 1 and said[0] != STATE_MARK
+    return [_llava_message(role, text, rest, lone=lone) for role, text in texts]
 
 
-def _llava_message(role: Role, text: str, rest: Iterator[ImagePart], *, lone: bool) -> Message:
-    if role != "user" or MARK not in text:
+def _llava_message(
+    role: Role, text: str, rest: dict[str, Iterator[Shown]], *, lone: bool
+) -> Message:
+    pieces = _MARKS.split(text)  # words, mark, words, …
+    if role != "user" or len(pieces) == 1:
         return Message(
             role=role, parts=(TextPart(text=text.strip("\n")),), supervised=role == "assistant"
         )
     if lone:
-        words = TextPart(text=text.replace(MARK, "").strip())
-        shown = (next(rest), words) if words.text else (next(rest),)
-        return Message(role=role, parts=shown)
-    first, *after = text.split(MARK)
-    parts: list[TextPart | ImagePart] = [TextPart(text=first)] if first else []
-    for words_after in after:
-        parts.append(next(rest))
-        if plain := words_after.removeprefix("\n"):
+        words = TextPart(text=(pieces[0] + pieces[2]).strip())
+        first = next(rest[pieces[1]])
+        return Message(role=role, parts=(first, words) if words.text else (first,))
+    parts: list[Part] = [TextPart(text=pieces[0])] if pieces[0] else []
+    for mark, words_after in zip(pieces[1::2], pieces[2::2], strict=True):
+        parts.append(next(rest[mark]))
+        # A template breaks the line after a picture or a video by itself.
+        if plain := words_after if mark == STATE_MARK else words_after.removeprefix("\n"):
             parts.append(TextPart(text=plain))
     return Message(role=role, parts=tuple(parts))
 
@@ -201,82 +235,11 @@ def _role(turn: Any, where: str) -> Role:
 def _words(turn: dict[str, Any], where: str) -> str:
     value = turn.get("value", turn.get("content"))
     if not isinstance(value, str):
-        raise SampleError(f"{where}: a turn has no words, but {_short(value)}")
+        raise SampleError(f"{where}: a turn has no words, but {short(value)}")
     if "thoughts" not in turn:
         return value
     actions = json.dumps(turn.get("actions", []))
     return f'"thoughts🤔" {turn["thoughts"]}\n"actions🚀" {actions}\n"value👉" {value}\n'
-
-
-def _picture(path: Path, where: str, with_pixels: bool) -> ImagePart:
-    try:
-        with Image.open(path) as picture:
-            width, height = picture.size
-            if not with_pixels:
-                return _blank(height, width)
-            return ImagePart(pixels=np.asarray(picture.convert("RGB")), digest="")
-    except FileNotFoundError:
-        raise SampleError(f"{where}: no picture {path}.") from None
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise SampleError(f"{where}: picture {path} cannot be read: {error}") from error
-
-
-def _blank(height: int, width: int) -> ImagePart:
-    """A picture of a size that takes no memory."""
-    empty: NDArray[np.uint8] = np.broadcast_to(np.uint8(0), (height, width, 3))
-    return ImagePart(pixels=empty, digest="blank")
-
-
-def _lines(file: Path) -> Iterator[tuple[int, int]]:
-    """Where each line that is not empty begins and ends, in bytes."""
-    at = 0
-    with file.open("rb") as lines:
-        for line in lines:
-            if line.strip():
-                yield at, at + len(line)
-            at += len(line)
-
-
-def _items(file: Path) -> Iterator[tuple[int, int]]:
-    """Where each item of a JSON list begins and ends, in bytes."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise SetupError(f"{file} is no UTF-8 text: {error}") from error
-    decode = json.JSONDecoder().raw_decode
-    at = _after_space(text, 0)
-    if text[at : at + 1] != "[":
-        raise SetupError(f"{file} is no JSON list of conversations. One per line? Call it .jsonl.")
-    at, done, count, ends = _after_space(text, at + 1), 0, 0, text[-20:].rstrip()[-1:]
-    begun = 0
-    while text[at : at + 1] not in ("]", ""):
-        try:
-            _, end = decode(text, at)
-        except json.JSONDecodeError as error:
-            raise SetupError(
-                f"{file}, line {error.lineno}: conversation {count + 1} is no JSON: {error.msg}."
-            ) from None
-        begun += len(text[done:at].encode())
-        size = len(text[at:end].encode())
-        yield begun, begun + size
-        begun, done, count = begun + size, end, count + 1
-        at = _after_space(text, end)
-        if text[at : at + 1] == ",":
-            at = _after_space(text, at + 1)
-    if ends != "]":
-        raise SetupError(f"{file} ends after {count} conversations without a ']': it was cut off.")
-
-
-def _after_space(text: str, at: int) -> int:
-    while text[at : at + 1].isspace():
-        at += 1
-    return at
-
-
-def _slice(file: Path, place: tuple[int, int]) -> bytes:
-    with file.open("rb") as data:
-        data.seek(place[0])
-        return data.read(place[1] - place[0])
 
 
 def _json(data: bytes, where: str) -> Any:
@@ -284,13 +247,3 @@ def _json(data: bytes, where: str) -> Any:
         return json.loads(data)
     except ValueError as error:
         raise SampleError(f"{where}: it is no JSON: {error}") from None
-
-
-def _short(value: Any) -> str:
-    words = repr(value)
-    return words if len(words) <= 60 else words[:57] + "..."
-
-
-def total(sets: Sequence[DataSet]) -> int:
-    """How many conversations there are in all."""
-    return sum(len(one) for one in sets)

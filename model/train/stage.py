@@ -125,6 +125,7 @@ def collator_of(
         pad=processor.end_token_id,
         packing=stage.packing,
         reads=model.layout is not None,
+        states=model.states is not None,
     )
 
 

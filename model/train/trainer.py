@@ -112,6 +112,7 @@ class StageTrainer(Trainer):
         words = inputs.get("input_ids", inputs.get("text_ids"))
         pixels = inputs.get("pixel_values")
         views = 0 if pixels is None else len(pixels[0] if isinstance(pixels, list) else pixels)
+        views += sum(len(video) for video in inputs.get("pixel_values_videos", ()))
         self.meter.add(int(tokens), views, int(conversations), cast("Tensor", words).numel())
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:

@@ -92,8 +92,9 @@ GOLDEN = {
         "Q: [picture]img_2 = crop\nA:* Its ear.**</s>*Q: Thanks\nA:"
     ),
     "visualglm": (
-        "<img>[picture]</img>问：img_1 What is this?\n答：*A cat.**<eop>*"  # noqa: RUF001
-        "<img>[picture]</img>问：img_2 = crop\n答：*Its ear.**<eop>*问：Thanks\n答："  # noqa: RUF001
+        "<img>[picture]</img>问：img_1 What is this?\n答：[gMASK]*<sop>**A cat.**<eop>*"  # noqa: RUF001
+        "<img>[picture]</img>问：img_2 = crop\n答：[gMASK]*<sop>**Its ear.**<eop>*"  # noqa: RUF001
+        "问：Thanks\n答：[gMASK]*<sop>*"  # noqa: RUF001
     ),
     # Every line break that is a token of its own is learned too, whoever says it.
     "qwen_1_5": (

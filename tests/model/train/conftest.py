@@ -47,6 +47,7 @@ def write_llava(folder, items):
 @pytest.fixture(scope="session")
 def tokenizer():
     specials = dict.fromkeys(name for one in TEMPLATES.values() for name in one.specials)
+    specials |= {"<video>": None, "<state>": None}
     talk = [Message(role="user", parts=(TextPart(text="What is it, 1? Sure? And so on."),))]
     texts = [*WORDS, *(s.text for one in TEMPLATES.values() for s in one.render(talk))]
     return train_tokenizer(texts * 3, vocab_size=500, specials=tuple(specials), end_token="</s>")
@@ -59,6 +60,30 @@ def home(tmp_path_factory, tokenizer):
     write_llava(home, llava_items(24))
     LMMProcessor(tokenizer, template="vicuna_v1").save_pretrained(home / "processor")
     return home
+
+
+@pytest.fixture(scope="session")
+def pairs(tmp_path_factory):
+    """What data sets of the recipes hold: two captioned pictures, a video, a scene's states."""
+    folder = tmp_path_factory.mktemp("pairs")
+    names = [f"{number}.png" for number in range(2)]
+    for number, name in enumerate(names):
+        Image.new("RGB", (20, 30), (90 * number, 20, 200)).save(folder / name)
+
+    def talk(question, answer):
+        return [{"from": "human", "value": question}, {"from": "gpt", "value": answer}]
+
+    sets = {
+        "pairs": [{"image": n, "conversations": talk("<image>\nWhat?", f"a {n}")} for n in names],
+        "video": [{"video": names, "conversations": talk("<video>\nAnd then?", "a dog runs")}],
+        "robots": [
+            {"states": [[0.5] * 16, [-1] * 16],
+             "conversations": talk("At <state> a cup, at <state> a hand. What now?", "grasp it")},
+        ],
+    }  # fmt: skip
+    for name, items in sets.items():
+        (folder / f"{name}.json").write_text(json.dumps(items))
+    return folder / "pairs.json"
 
 
 @pytest.fixture

@@ -42,9 +42,7 @@ def both(name, tokenizer):
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)
-    from llava_plus.model.train.begin import sides_of
-
-    encoder = ConversationEncoder(processor_for(config, tokenizer, template), 500, sides_of(config))
+    encoder = ConversationEncoder(processor_for(config, tokenizer, template), 500)
     pieces = [Piece(encoded=encoder(talk, "here", with_pixels=True)) for talk in conversations()]
     padded = Collator(encoder, 0, packing=False, reads=True)([[one] for one in pieces])
     packed = Collator(encoder, 0, packing=True, reads=True)([pieces[:3], pieces[3:]])

@@ -10,10 +10,13 @@ from llava_plus.model.train.index import Index
 from llava_plus.model.train.plan import make_plan
 
 
-def index(lengths, pictures=None):
+def index(lengths, pictures=None, states=None):
     lengths = np.array(lengths, np.int32)
     pictures = np.ones_like(lengths) if pictures is None else np.array(pictures, np.int32)
-    return Index(lengths=lengths, labels=lengths // 2, pictures=pictures, problems=())
+    states = np.zeros_like(lengths) if states is None else np.array(states, np.int32)
+    return Index(
+        lengths=lengths, labels=lengths // 2, pictures=pictures, states=states, problems=()
+    )
 
 
 def sources(*ratios):
@@ -109,3 +112,13 @@ def test_the_first_step_is_the_largest_so_that_what_does_not_fit_fails_at_once(r
     lengths = np.random.default_rng(1).integers(3, 90, 40)
     made = plan(recipe, [index(lengths)], batch=4)
     assert int(np.argmax(lengths)) in [row[0] for row in made.rows[:4]]
+
+
+def test_states_alone_make_batches_of_their_own(recipe):
+    rng = np.random.default_rng(0)
+    kinds = rng.integers(0, 3, 200)
+    made = plan(recipe, [index([9] * 200, kinds == 0, kinds == 1)], group="modality", batch=5)
+    batches = [flat(made)[at : at + 5] for at in range(0, len(flat(made)), 5)]
+    found = Counter(frozenset(int(kinds[one]) for one in batch) for batch in batches)
+    assert {kind for kind in found if len(kind) == 1} == {frozenset([n]) for n in range(3)}
+    assert sum(count for kind, count in found.items() if len(kind) > 1) <= 4

@@ -1,6 +1,5 @@
 """Recipes: what is wrong in one is named, and each that ships does what it says at a tiny size."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,26 +91,6 @@ def test_what_is_wrong_in_a_change_is_named(good, change, words):
 
 
 @pytest.fixture(scope="module")
-def pairs(tmp_path_factory):
-    """Two captioned pictures, for all data sets of all recipes."""
-    from PIL import Image
-
-    folder = tmp_path_factory.mktemp("pairs")
-    items = []
-    for number in range(2):
-        Image.new("RGB", (20, 30 + 4 * number), (90 * number, 20, 200)).save(
-            folder / f"{number}.png"
-        )
-        talk = [
-            {"from": "human", "value": "<image>\nWhat?"},
-            {"from": "gpt", "value": f"a dog, {number}"},
-        ]
-        items.append({"image": f"{number}.png", "conversations": talk})
-    (folder / "pairs.json").write_text(json.dumps(items))
-    return folder / "pairs.json"
-
-
-@pytest.fixture(scope="module")
 def words(tokenizer, tmp_path_factory):
     """A Q-Former's tokenizer."""
     folder = tmp_path_factory.mktemp("words")
@@ -149,7 +128,11 @@ def tiny(recipe, pairs, words):
     """The recipe with its tiny preset, one small batch, and pairs in place of all data."""
 
     def small(stage):
-        sources = tuple(replace(one, path=str(pairs)) for one in stage.data)
+        kinds = {"video", "robots"}  # what all other data sets are is pictures
+        sources = tuple(
+            replace(one, path=str(pairs.with_stem(one.name if one.name in kinds else "pairs")))
+            for one in stage.data
+        )
         lora = stage.lora and replace(stage.lora, bits=None)
         sizes = {"batch": 2, "per_device": 2, "max_steps": 1, "longest": min(stage.longest, 400)}
         return replace(stage, data=sources, lora=lora, warmup=0, rate=0.01, **sizes)
@@ -163,17 +146,23 @@ def tiny(recipe, pairs, words):
 
 
 def batch(stage, encoder, model, processor):
-    """The first batch of a stage."""
+    """A batch with the first conversation of each kind of data, two at least."""
     from llava_plus.model.train.batches import Rows
     from llava_plus.model.train.index import index_of
     from llava_plus.model.train.sources import open_source
 
-    sets = [open_source(Path(source.path)) for source in stage.data]
+    kinds = {source.path: source for source in stage.data}
+    sets = [open_source(Path(path)) for path in kinds]
+    stage = replace(stage, data=tuple(replace(one, ratio=None) for one in kinds.values()))
     plan = make_plan(stage, [index_of(one, encoder) for one in sets], 0)
     rows = Rows(plan, sets, stage.data, encoder)
-    made = collator_of(stage, encoder, model, processor)([rows[0], rows[1]])
+    firsts = list(range(sum(map(len, sets))))
+    made = collator_of(stage, encoder, model, processor)([[rows.piece(one)] for one in firsts])
     assert made.pop("tokens") > 4
-    assert made.pop("conversations") == 2
+    assert made.pop("conversations") == len(firsts)
+    if "video" in {source.name for source in stage.data}:
+        assert [video.shape[0] for video in made["pixel_values_videos"]] == [2]
+    assert ("state_values" in made) == (model.states is not None)
     return made
 
 

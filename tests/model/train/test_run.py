@@ -115,6 +115,56 @@ def test_updates_are_merged_to_what_the_adapter_says(recipe, home, tmp_path):
             assert not torch.allclose(adapted(ids).logits, want, atol=1e-4)
 
 
+@pytest.mark.extra("qlora")
+@pytest.mark.parametrize("bits", [4, 8])
+def test_updates_of_a_quantized_decoder_are_merged_into_the_whole_one(recipe, home, tmp_path, bits):
+    lora = Lora(rank=2, alpha=6, bits=bits)
+    made = recipe(train=("connector",), lora=lora, rate=0.02, warmup=0, max_steps=3, log_every=1)
+    model, processor = begin(made, home / "processor")
+    model.save_pretrained(tmp_path / "model")
+    processor.save_pretrained(tmp_path / "model")
+    start = dict(model.state_dict())
+    order = Order(recipe=made, out=tmp_path / "out", model=tmp_path / "model")
+    merged = load_file(train_recipe(order) / "model.safetensors")
+    moved = {name for name, one in merged.items() if not torch.equal(one, start[name])}
+    assert {name.split(".")[0] for name in moved} == {"connector", "decoder"}
+    for name in moved:
+        if name.startswith("decoder."):
+            assert name.endswith("_proj.weight")
+            assert torch.linalg.matrix_rank(merged[name] - start[name], rtol=1e-3) <= 2, name
+
+
+KINDS = ("pairs", "video", "robots")
+
+
+@pytest.mark.parametrize("group", ["modality", "packing"])
+def test_videos_and_pictures_learn_in_one_stage(recipe, home, pairs, tmp_path, group):
+    data = tuple(Source(name=n, path=str(pairs.with_stem(n)), ratio=1) for n in KINDS[:2])
+    how = {"packing": True} if group == "packing" else {"group": group}
+    made = recipe(
+        preset="llava-onevision-0.5b-tiny", template="qwen_1_5", data=data, max_steps=2,
+        train=("towers", "connector", "newline"), longest=600, **how,
+    )  # fmt: skip
+    ended = run(made, home, tmp_path / "out")
+    start = begin(made, home / "processor")[0].state_dict()
+    moved = {name.split(".")[0] for name in ended if not torch.equal(ended[name], start[name])}
+    assert moved == {"towers", "connector", "newline"}
+
+
+def test_states_learn_beside_pictures(recipe, home, pairs, tmp_path):
+    data = tuple(Source(name=n, path=str(pairs.with_stem(n)), ratio=1) for n in KINDS[::2])
+    made = recipe(
+        preset="palm-e-tiny", template="palm_e", train=("connector", "states"), data=data,
+        group="modality", max_steps=4,
+    )  # fmt: skip
+    ended = run(made, home, tmp_path / "out")
+    start = begin(made, home / "processor")[0].state_dict()
+    moved = {name.split(".")[0] for name in ended if not torch.equal(ended[name], start[name])}
+    assert moved == {"connector", "states"}
+    again = LMMProcessor.from_pretrained(tmp_path / "out/all/model")
+    assert (again.state_dim, again.tokens_per_state) == (16, 1)
+
+
 def test_two_processes_that_shard_learn_what_one_does(recipe, home, tmp_path):
     data = (Source(name="mix", path=str(home / "mix.json")),)
     options = {"packing": True, "longest": 400, "per_device": 2, "data": data, "max_steps": 3}
@@ -183,7 +233,11 @@ def test_a_checkpoint_of_another_model_is_named(recipe, home, tmp_path):
         ({"data": (Source(name="mix", path="/gone"),)}, "mix: nothing lies at /gone"),
         ({"batch": 3}, "a batch of 3 does not split into 1 processes"),
         ({"preset": "llava-next-vicuna-7b-tiny", "shard": "fsdp2"}, "needs several processes"),
-        ({"lora": Lora(rank=2, alpha=2, bits=4)}, "lora.bits: 4 needs a CUDA device"),
+        # With bitsandbytes, the next thing that it needs is said.
+        (
+            {"lora": Lora(rank=2, alpha=2, bits=4)},
+            r"lora\.bits: 4 needs bitsandbytes: pip install 'llava-plus\[qlora\]'|a saved model",
+        ),
         ({"lora": Lora(rank=2, alpha=2, targets=("wq",))}, "has no wq. Its maps are .*q_proj"),
         ({"template": "minigpt_v2", "objective": "qformer"}, "need a tokenizer of their own"),
     ],

@@ -15,7 +15,8 @@ from llava_plus.model.dataset import ConversationWriter
 from llava_plus.model.train.begin import processor_for
 from llava_plus.model.train.encoding import ConversationEncoder
 from llava_plus.model.train.index import index_of
-from llava_plus.model.train.sources import SampleError, open_source
+from llava_plus.model.train.media import SampleError
+from llava_plus.model.train.sources import open_source
 
 TALK = [{"from": "human", "value": "<image>\nWhat?"}, {"from": "gpt", "value": "A dog."}]
 
@@ -146,7 +147,7 @@ def test_a_picture_that_takes_no_tokens_is_named(tmp_path, tokenizer):
     for size in ((wide, 1), (1, wide)):  # of one row, and of newlines alone
         shown(tmp_path, "thin.png", size)
         data = written(tmp_path, [{"image": "thin.png", "conversations": TALK}])
-        words = f"picture 1 of {size[0]} x {size[1]} pixels takes no tokens in layout 'pad'"
+        words = f"Picture 1 of {size[0]} x {size[1]} pixels takes no tokens in layout 'pad'"
         with pytest.raises(SetupError, match=rf"conversation 1.*{words}"):
             index_of(data, encoder)
 
@@ -194,7 +195,9 @@ def test_a_long_conversation_is_cut_but_no_picture_is(tmp_path, tokenizer):
     cut = ConversationEncoder(processor, first + 9)(data.read(0), "here", with_pixels=False)
     assert cut.ids.tolist() == whole.ids[: first + 9].tolist()
     picture = int((whole.ids == processor.image_token_id).argmax()) + 3
-    with pytest.raises(SampleError, match=f"here: its pictures reach beyond {picture} tokens"):
+    with pytest.raises(
+        SampleError, match=f"here: its pictures, videos or states reach beyond {picture} tokens"
+    ):
         ConversationEncoder(processor, picture)(data.read(0), "here", with_pixels=False)
 
 
