@@ -252,10 +252,11 @@ def _on_shelf(backend: Backend, folder: Path, shelf: Shelf, use: Callable[[Model
         if not is_out_of_memory(error):
             raise
     shelf.drop(key)  # only here has the error let go of what it held
+    elsewhere = "" if device == "cpu" else f", or start with {DEVICE}=cpu"
     raise SetupError(
         f"{backend.name} ran out of memory on {device}; it takes about {need} MiB. Close other "
-        f"programs, name smaller weights (--backend {backend.skill}={backend.name}:"
-        f"FOLDER_OR_ID), or start with {DEVICE}=cpu."
+        f"programs or name smaller weights (--backend {backend.skill}={backend.name}:"
+        f"FOLDER_OR_ID){elsewhere}."
     )
 
 

@@ -27,10 +27,16 @@ def read_weights(file: Path, *, only_shapes: bool = False) -> Any:
         only_shapes: Leave the numbers out, which takes a moment and no memory.
 
     Raises:
-        SetupError: It is damaged, cut off or no such file, or wants to run something.
+        SetupError: It is damaged, cut off, of another kind, or wants to run something.
     """
     import torch
+    from safetensors import SafetensorError
 
+    if file.suffix == ".safetensors":
+        raise SetupError(
+            f"{file} holds safetensors, as models of transformers do; wanted is the one file of "
+            "those who made the model. Name that, or this one's folder for another backend."
+        )
     place = "meta" if only_shapes else "cpu"
     try:
         mapped = zipfile.is_zipfile(file)
@@ -39,7 +45,7 @@ def read_weights(file: Path, *, only_shapes: bool = False) -> Any:
         if wanted := _WANTED.search(str(error)):
             raise wants_to_run(file, wanted[1]) from error
         raise damaged(file) from error
-    except (*_BROKEN, AttributeError) as error:
+    except (*_BROKEN, AttributeError, SafetensorError) as error:
         if is_out_of_memory(error):
             raise
         raise damaged(file) from error

@@ -73,15 +73,16 @@ def status_of(backend: Backend, place: str = "") -> Status:
         )
     if backend.single is not None:
         return _checked(backend, backend.single, folder, command="" if _is_own(place) else command)
-    if missing := lacking(folder, words=backend.words):
+    missing, found = lacking(folder, words=backend.words), model_type(folder)
+    if not backend.fits(found) and (found or not missing):
+        wanted = " or ".join(map(repr, backend.model_types))
+        why = f"{folder} holds a model of type {found!r}, wanted {wanted}"
+        return Status(state="needs weights", why=why + _other_place(backend))
+    if missing:
         own = _is_own(place)
         why = f"{missing} in {folder} is missing or cut off"
         do = ". Copy the folder again" if own else ", half a download; the rest is fetched by"
         return Status(state="needs weights", why=why + do, command="" if own else command)
-    if not backend.fits(found := model_type(folder)):
-        wanted = " or ".join(map(repr, backend.model_types))
-        why = f"{folder} holds a model of type {found!r}, wanted {wanted}"
-        return Status(state="needs weights", why=why + _other_place(backend))
     if missing := lacking_beside(backend, folder):
         why = f"{missing}, which belongs to it, is not on this machine"
         return Status(

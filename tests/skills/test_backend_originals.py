@@ -89,6 +89,19 @@ def test_half_a_file_is_a_sentence(damage, tmp_path):
         read_weights(file)
 
 
+@pytest.mark.parametrize(("name", "told"), [
+    ("model.safetensors", "holds safetensors, as models of transformers do; wanted is the one"),
+    ("weights.pth", "is damaged, cut off or no file of PyTorch weights"),
+])  # fmt: skip
+def test_the_file_of_a_model_of_transformers_is_told_apart(name, told, tmp_path):
+    import torch
+    from safetensors.torch import save_file
+
+    save_file({"w": torch.zeros(9)}, tmp_path / name)
+    with pytest.raises(SetupError, match=told):
+        read_weights(tmp_path / name, only_shapes=True)
+
+
 @pytest.mark.parametrize("content", [3, [], {}, {"model": 5}, {"epoch": 3}])
 def test_a_file_without_named_weights_is_a_sentence(content, tmp_path):
     with pytest.raises(SetupError, match="holds no named weights"):
