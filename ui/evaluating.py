@@ -27,7 +27,8 @@ EVERY = 5.0  # seconds between two lines where nobody watches
 def evaluate(
     task: Annotated[str | None, typer.Argument(help="Its exact name; left out: list them.")] = None,
     data: Annotated[
-        Path | None, typer.Option(help="A folder with questions.jsonl, or such a file.")
+        Path | None,
+        typer.Option(help="A folder with questions.jsonl or files as published, or such a file."),
     ] = None,
     images: Annotated[
         Path | None, typer.Option(help="The folder of pictures, if it is another.")

@@ -23,7 +23,7 @@ def convert(name: str, files: Sequence[Path], out: Path) -> int:
         files: As published, in the order that docs/evaluation.md gives.
         out: The folder; made where it is not there.
     """
-    read, fewest, most = READERS[name]
+    _, fewest, most = READERS[name]
     if not fewest <= len(files) <= most:
         wanted = str(most) if fewest == most else f"{fewest} to {most}"
         raise SetupError(
@@ -33,7 +33,19 @@ def convert(name: str, files: Sequence[Path], out: Path) -> int:
     if target.exists():
         raise SetupError(f"{target} is there already. Name another folder, or delete it.")
     out.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in read(files, out)]
+    return write_questions(name, files, out, target)
+
+
+def write_questions(name: str, files: Sequence[Path], out: Path, target: Path) -> int:
+    """Write a benchmark's questions into a file and return how many there are.
+
+    Args:
+        name: Of the benchmark.
+        files: As published, as many as its reader takes.
+        out: The folder where pictures that stand inside the files go.
+        target: The file for the questions.
+    """
+    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in READERS[name][0](files, out)]
     if not lines:
         raise SetupError(f"There is no question in {', '.join(map(str, files))}.")
     target.write_text("".join(lines), encoding="utf-8")

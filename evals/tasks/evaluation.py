@@ -10,7 +10,8 @@ from llava_plus.errors import SetupError
 
 from .answering import Answerer
 from .figures import Figure
-from .questions import FILE, Question, first_groups, read_questions
+from .folders import questions_in
+from .questions import Question, first_groups, read_questions
 from .registry import find_task
 from .runs import answer_all, gained, judge_all, mark_answers, mark_judgements
 from .served import Server
@@ -54,7 +55,7 @@ def prepare(
 
     Args:
         name: The task's.
-        data: A folder with ``questions.jsonl``, or such a file.
+        data: A folder with ``questions.jsonl`` or with files as published, or such a file.
         images: The folder of pictures, if it is another.
         limit: Only the first so many questions; what is right together stays together.
         tokens: An answer's greatest length, if it is not the task's.
@@ -64,8 +65,8 @@ def prepare(
     """
     task = find_task(name)
     task = replace(task, tokens=tokens or task.tokens)
-    file = data / FILE if data.is_dir() else data
-    pictures = images or file.parent
+    file, beside = questions_in(name, data) if data.is_dir() else (data, data.parent)
+    pictures = images or beside
     if not pictures.is_dir():
         raise SetupError(f"There is no folder {str(pictures)!r}. Name the pictures' with --images.")
     everything = read_questions(task, file, pictures)

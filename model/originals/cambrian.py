@@ -13,7 +13,7 @@ from llava_plus.model.sva import SVAConnector
 from llava_plus.model.zoo import CAMBRIAN_LAYOUT
 from llava_plus.model.zoo_parts import CLIP_L_336, CONVNEXT_XXL, DINOV2_G, SIGLIP_SO
 
-from .llava import text_facts
+from .llava import placeholder, text_facts
 from .naming import Rules, joined, renamed, under
 from .sources import Sources, read_weights
 from .towers import tower_at, tower_weights
@@ -55,14 +55,14 @@ def fits(facts: dict[str, Any]) -> bool:
 
 
 def config(folder: Path, facts: dict[str, Any], image_token_id: int | None) -> LMMConfig:
-    """Our config; the placeholder is a token that Llama 3 reserves, or ``<unk>`` elsewhere."""
+    """Our config; the placeholder is a token that no text holds."""
     if facts.get("model_type") != "cambrian_llama":
         raise SetupError(f"{folder}: no Cambrian-1 of {facts.get('model_type')!r}, only Llama's.")
     kind = facts.get("mm_projector_type")
     if kind not in _PROJECTOR:
         raise SetupError(f"{folder}: no projector {kind!r}. Known: {', '.join(_PROJECTOR)}.")
     if image_token_id is None:
-        image_token_id = 128003 if facts["vocab_size"] >= 128256 else 0
+        image_token_id = placeholder(facts["vocab_size"])
     sides = [isqrt(number) for number in facts["mm_vision_tower_aux_token_len_list"]]
     names = facts["mm_vision_tower_aux_list"]
     layer = facts.get("mm_vision_select_layer", -2)

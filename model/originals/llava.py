@@ -1,7 +1,8 @@
 """Checkpoints as the LLaVA family's own code wrote them: whole, LoRA, or a projector alone.
 
 Covered: LLaVA (the first, with ``[PAD]`` and picture tokens added to the vocabulary), LLaVA-1.5,
-LLaVA-NeXT and LLaVA-Plus, with Llama, Mistral or Qwen2 decoders and CLIP towers.
+LLaVA-NeXT, LLaVA-OneVision and LLaVA-Plus, with Llama, Mistral or Qwen2 decoders, CLIP towers or
+SigLIP's.
 """
 
 from pathlib import Path
@@ -14,12 +15,12 @@ from llava_plus.model.checkpoints import renamed_from
 from llava_plus.model.config import LMMConfig
 from llava_plus.model.lmm import LMM
 from llava_plus.model.weight_files import read_file, read_folder, read_json
-from llava_plus.model.zoo_parts import CLIP_L_224, CLIP_L_336
+from llava_plus.model.zoo_parts import CLIP_L_224, CLIP_L_336, SIGLIP_SO
 
 from .adapters import add_lora, plain
 from .naming import below
-from .sources import Sources, read_weights
-from .towers import clip_weights
+from .sources import Sources
+from .towers import tower_at, tower_weights
 
 _DECODERS = {
     "llava": "llama",
@@ -27,12 +28,20 @@ _DECODERS = {
     "llava_mistral": "mistral",
     "llava_qwen": "qwen2",
 }
+# The class says more than the type, which LLaVA-OneVision calls "llava" as well.
+_CLASSES = {
+    "LlavaLlamaForCausalLM": "llama",
+    "LlavaMistralForCausalLM": "mistral",
+    "LlavaQwenForCausalLM": "qwen2",
+}
+_SIGLIP = "google/siglip-so400m-patch14-384"
 _TOWERS = {
     "openai/clip-vit-large-patch14": CLIP_L_224,
     "openai/clip-vit-large-patch14-336": CLIP_L_336,
+    _SIGLIP: SIGLIP_SO | {"num_hidden_layers": 26},  # their code deletes the last one
 }
 _MODES = {"pad": "pad", "anyres": "anyres", "square": "crop", None: "crop"}
-_WITHOUT_PATCH_TOKEN = 32000  # Llama's own vocabulary
+_MOST = "anyres_max_"
 _TOWER = "model.vision_tower.vision_tower."
 
 
@@ -44,8 +53,8 @@ def fits(facts: dict[str, Any]) -> bool:
 def config(folder: Path, facts: dict[str, Any], image_token_id: int | None) -> LMMConfig:
     """Our config of a folder's ``config.json``, with its own vocabulary size.
 
-    The placeholder, if none is given, is ``<im_patch>`` where the vocabulary has one (after
-    Llama's 32000 tokens and ``[PAD]``), and ``<unk>``, which no text holds, else.
+    The placeholder, if none is given, is ``<im_patch>`` where the vocabulary has one, or a token
+    that no text holds.
     """
     kind = facts.get("model_type")
     if kind not in _DECODERS:
@@ -56,20 +65,35 @@ def config(folder: Path, facts: dict[str, Any], image_token_id: int | None) -> L
     if tower not in _TOWERS:
         raise SetupError(f"{folder}: no tower {tower!r}. Known: {', '.join(_TOWERS)}.")
     if image_token_id is None:
-        image_token_id = 32001 if facts["vocab_size"] > _WITHOUT_PATCH_TOKEN + 1 else 0
+        image_token_id = placeholder(facts["vocab_size"])
+    layer = -1 if tower == _SIGLIP else facts.get("mm_vision_select_layer", -2)
+    classes = facts.get("architectures") or [None]
     whole = facts.get("mm_vision_select_feature", "patch") == "cls_patch"
     return LMMConfig(
-        text_config=text_facts(facts, _DECODERS[kind]),
+        text_config=text_facts(facts, _CLASSES.get(classes[0], _DECODERS[kind])),
         towers=[
             {
                 "vision": _TOWERS[tower] | facts.get("vision_config", {}),
-                "select_layer": facts.get("mm_vision_select_layer", -2),
+                "select_layer": layer,
                 "select_feature": "full" if whole else "patch",
             }
         ],
         connector={"type": "mlp", "activation": "gelu", "depth": _depth(folder, facts)},
         layout={"image_token_id": image_token_id, **_layout(folder, facts)},
     )
+
+
+def placeholder(vocabulary: int) -> int:
+    """The token that stands for pictures in a vocabulary of this size.
+
+    ``<im_patch>`` of the first LLaVA (after Llama's 32000 tokens and ``[PAD]``); ``<unk>`` of
+    Llama, Mistral and Yi; a reserved token of Llama 3; the end of Qwen's padding.
+    """
+    if 32001 < vocabulary <= 32004:
+        return 32001
+    if vocabulary < 100_000:
+        return 0
+    return 128003 if vocabulary < 150_000 else vocabulary - 1
 
 
 def weights(model: LMM, sources: Sources) -> dict[str, Tensor]:
@@ -81,16 +105,20 @@ def weights(model: LMM, sources: Sources) -> dict[str, Tensor]:
         add_lora(state, _adapter(home), read_json(lora))
         extra = read_file(home / "non_lora_trainables.bin")
         state |= {plain(name): weight for name, weight in extra.items()}
-    elif projector.is_file() and sources.base is not None:
+    elif projector.is_file() and (sources.base is not None or not _whole(home)):
         extra = read_file(projector)
         state = sources.language()
         state |= {_projector(name): weight for name, weight in extra.items()}
     else:
         state = read_folder(home)
     if not below(state, _TOWER):
-        vision = clip_weights(read_weights(sources.tower()))
+        vision = tower_weights(tower_at(model), sources.tower())
         state |= {f"{_TOWER}vision_model.{name}": one for name, one in vision.items()}
     return renamed_from(state, "llava")
+
+
+def _whole(home: Path) -> bool:
+    return any(home.glob("*.safetensors")) or any(home.glob("pytorch_model*.bin"))
 
 
 def _projector(name: str) -> str:
@@ -127,9 +155,12 @@ def _depth(folder: Path, facts: dict[str, Any]) -> int:
 
 
 def _layout(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
-    ratio = facts.get("image_aspect_ratio")
+    ratio, more = facts.get("image_aspect_ratio"), {}
+    if isinstance(ratio, str) and ratio.startswith(_MOST) and ratio[len(_MOST) :].isdigit():
+        more = {"max_tiles": int(ratio.removeprefix(_MOST)), "tile_several": False}
+        ratio = "anyres"
     if ratio not in _MODES:
-        known = ", ".join(str(one) for one in _MODES)
+        known = ", ".join(map(str, (*_MODES, f"{_MOST}9")))
         raise SetupError(f"{folder}: no image_aspect_ratio {ratio!r}. Known: {known}.")
     if _MODES[ratio] != "anyres":
         return {"mode": _MODES[ratio]}
@@ -137,4 +168,4 @@ def _layout(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
     if merge != "spatial_unpad":
         raise SetupError(f"{folder}: no mm_patch_merge_type {merge!r}. Known: spatial_unpad.")
     pinpoints = [[height, width] for width, height in facts["image_grid_pinpoints"]]
-    return {"mode": "anyres", "pinpoints": pinpoints, "newline": True}
+    return {"mode": "anyres", "pinpoints": pinpoints, "newline": True, **more}

@@ -18,7 +18,8 @@ _DERIVED = (".position_ids", ".inv_freq", ".masked_bias")
 def renamed(state: Mapping[str, Tensor], rules: Rules) -> dict[str, Tensor]:
     """Weights under our names, by the first rule that fits each.
 
-    A name that no rule fits stays as it is, so that it is found to be surplus.
+    A name that no rule fits stays as it is, so that it is found to be surplus. What follows from
+    the config (positions, rates of rotation) is left out.
     """
     given: dict[str, Tensor] = {}
     origin: dict[str, str] = {}

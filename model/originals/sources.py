@@ -9,6 +9,8 @@ from torch import Tensor
 from llava_plus.errors import SetupError
 from llava_plus.model.weight_files import read_file, read_folder
 
+from .naming import renamed
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
@@ -27,8 +29,8 @@ class Sources:
     qformer: Path | None = None
 
     def language(self) -> dict[str, Tensor]:
-        """The weights of the language model."""
-        return read_weights(self._needed(self.base, "base"))
+        """The weights of the language model, under its own names."""
+        return renamed(read_weights(self._needed(self.base, "base")), ())
 
     def tower(self, at: int = 0) -> Path:
         """The place of a picture encoder."""

@@ -73,7 +73,7 @@ def tower_weights(tower: Tower, path: Path) -> dict[str, Tensor]:
 def clip_weights(found: dict[str, Tensor]) -> dict[str, Tensor]:
     """The tower of a CLIP checkpoint of transformers, which holds it alone or beside the words'."""
     half = "vision_model."
-    return below(found, half) or found
+    return renamed(below(found, half) or found, ())
 
 
 def _hub_weights(encoder: PreTrainedModel, folder: Path) -> dict[str, Tensor]:

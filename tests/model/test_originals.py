@@ -6,7 +6,12 @@ import pickle
 import pytest
 import torch
 from safetensors.torch import save_file
-from transformers import CLIPVisionConfig, CLIPVisionModel
+from transformers import (
+    CLIPVisionConfig,
+    CLIPVisionModel,
+    SiglipVisionConfig,
+    SiglipVisionModel,
+)
 
 from llava_plus.errors import SetupError
 from llava_plus.model import LMM
@@ -41,6 +46,16 @@ KINDS = {
         "image_aspect_ratio": "anyres",
         "mm_patch_merge_type": "spatial_unpad",
         "image_grid_pinpoints": [[8, 16], [16, 8]],
+    },
+    "onevision": {
+        "model_type": "llava",
+        "architectures": ["LlavaQwenForCausalLM"],
+        "mm_vision_tower": "google/siglip-so400m-patch14-384",
+        "mm_projector_type": "mlp2x_gelu",
+        "image_aspect_ratio": "anyres_max_9",
+        "mm_patch_merge_type": "spatial_unpad",
+        "image_grid_pinpoints": [[8, 16], [16, 8]],
+        "tie_word_embeddings": True,
     },
 }
 
@@ -94,17 +109,54 @@ def test_a_whole_checkpoint_of_every_generation_loads(tmp_path, kind):
     load_original(loaded, tmp_path)
     same(loaded, model)
     assert {weight.dtype for weight in loaded.parameters()} == {torch.float32}
-    placeholder = {"v0": 32001, "padded": 0, "1.5": 0, "next": 0}[kind]
+    placeholder = 32001 if kind == "v0" else 0
     assert loaded.image_token_id == placeholder
     layout = loaded.layout
-    assert layout.mode == {"1.5": "pad", "next": "anyres"}.get(kind, "crop")
-    if kind == "next":
+    modes = {"1.5": "pad", "next": "anyres", "onevision": "anyres"}
+    assert layout.mode == modes.get(kind, "crop")
+    assert layout.max_tiles == (9 if kind == "onevision" else None)
+    if kind in ("next", "onevision"):
         assert layout.pinpoints == ((16, 8), (8, 16))  # heights first
     ids = torch.tensor([[1, *[placeholder] * layout.count_tokens((8, 8)), 9]])
     pixels = torch.randn(layout.views((8, 8)), 3, 8, 8)
     with torch.no_grad():
         logits = loaded(ids, pixel_values=pixels, image_sizes=[(8, 8)]).logits
     assert logits.shape == (1, ids.shape[1], facts(kind)["vocab_size"])
+
+
+def test_of_siglip_onevision_reads_all_blocks_but_the_last(tmp_path):
+    model, state = made(tmp_path / "onevision", "onevision")
+    assert model.towers[0].select_layer == -1
+    assert model.config.text_config.model_type == "qwen2"
+    sizes = VISION | {"num_hidden_layers": 3, "num_attention_heads": 2}
+    siglip = SiglipVisionModel(SiglipVisionConfig(**sizes))
+    siglip.save_pretrained(tmp_path / "siglip")
+    words = {name: one for name, one in state.items() if "vision_tower" not in name}
+    torch.save(words, tmp_path / "onevision" / "pytorch_model.bin")
+    loaded = fresh(tmp_path / "onevision").eval()
+    load_original(loaded, tmp_path / "onevision", tower=tmp_path / "siglip")
+    pixels = torch.randn(1, 3, 8, 8)
+    with torch.no_grad():
+        wanted = siglip.eval()(pixels, output_hidden_states=True).hidden_states[-2]
+        assert torch.equal(loaded.towers[0](pixels), wanted)
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "placeholder"),
+    [
+        (32000, 0),
+        (32001, 0),
+        (32002, 32001),
+        (32004, 32001),
+        (64000, 0),
+        (128256, 128003),
+        (152064, 152063),
+    ],
+)
+def test_the_placeholder_is_a_token_that_no_text_holds(tmp_path, vocabulary, placeholder):
+    known = {**facts("1.5"), "vocab_size": vocabulary}
+    (tmp_path / "config.json").write_text(json.dumps(known))
+    assert config_of_original(tmp_path).layout["image_token_id"] == placeholder
 
 
 def test_a_tower_that_is_not_in_the_folder_comes_from_its_own(tmp_path):
@@ -175,6 +227,8 @@ def test_a_projector_alone_joins_its_base(adapted):
     loaded = fresh(folder / "projector")
     load_original(loaded, folder / "projector", base=folder / "base", tower=folder / "clip")
     same(loaded.connector, model.connector)
+    with pytest.raises(SetupError, match="holds no base weights: say where they are with base="):
+        load_original(loaded, folder / "projector", tower=folder / "clip")
 
 
 def test_missing_and_surplus_weights_are_listed(tmp_path):

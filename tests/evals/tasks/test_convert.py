@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 
 import pytest
 from PIL import Image as Pillow
@@ -10,6 +11,7 @@ from PIL import Image as Pillow
 from llava_plus.errors import SetupError
 from llava_plus.evals.tasks import find_task, read_questions
 from llava_plus.evals.tasks.convert import convert, main
+from llava_plus.evals.tasks.evaluation import prepare
 
 PEOPLE = [{"answer": "red", "answer_id": n} for n in range(10)]
 
@@ -235,3 +237,64 @@ def test_the_command_line_says_what_it_wrote_and_writes_over_nothing(tmp_path, c
     assert capsys.readouterr().out.startswith("1 questions in")
     with pytest.raises(SystemExit, match="is there already"):
         main(arguments)
+
+
+NAMES = {  # where the files above have shorter names than the published ones
+    "q.json": "v2_OpenEnded_mscoco_val2014_questions.json",
+    "a.json": "v2_mscoco_val2014_annotations.json",
+    "t.json": "TextVQA_0.5.1_val.json",
+    "o.json": "TextVQA_Rosetta_OCR_v0.2_val.json",
+}
+MAKERS = (vqav2, textvqa, pope, mme, mmbench, seed, scienceqa, vizwiz, gqa, mmvet, llava_bench)
+MAKERS += (cvbench, mmvp, refcoco)
+
+
+def published(folder, make):
+    """A folder with files as published, under their own names."""
+    folder.mkdir()
+    for file in make(folder):
+        if file.name in NAMES:
+            file.rename(folder / NAMES[file.name])
+    return folder
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_a_folder_of_published_files_is_evaluated_as_it_is(tmp_path, make):
+    folder = published(tmp_path / "data", make)
+    name = "grounding-qwen" if make is refcoco else make.__name__.replace("_", "-")
+    work = prepare(name, folder)
+    assert work.questions
+    assert work.file.parent == folder
+    written = work.file.read_bytes()
+    assert prepare(name, folder).file.read_bytes() == written
+    known = {path.name: path for path in folder.glob("*.json*")}
+    if make is gqa:  # a file that changed is read again
+        source = known["testdev_balanced_questions.json"]
+        source.write_text(source.read_text().replace("overcast", "sunny"))
+        later = work.file.stat().st_mtime + 5
+        os.utime(source, (later, later))
+        assert "sunny" in prepare(name, folder).questions[0].question
+        (folder / "questions.jsonl").write_text("{}\n")  # one of ours goes first
+        with pytest.raises(SetupError, match=r"questions\.jsonl: line 1"):
+            prepare(name, folder)
+
+
+def test_pictures_in_the_folder_that_the_benchmark_has_for_them_are_found(tmp_path):
+    folder = published(tmp_path / "data", mmvp)
+    (folder / "MMVP Images").mkdir()
+    for picture in folder.glob("*.jpg"):
+        picture.rename(folder / "MMVP Images" / picture.name)
+    assert prepare("mmvp-strict", folder).pictures == folder / "MMVP Images"
+
+
+def test_a_folder_without_questions_says_what_was_looked_for(tmp_path):
+    with pytest.raises(SetupError, match=r"neither questions\.jsonl nor coco_pope_\*\.json in"):
+        prepare("pope-cambrian", tmp_path)
+    with pytest.raises(SetupError, match=r"neither questions\.jsonl nor a subtask's folder in"):
+        prepare("mme", tmp_path)
+    with pytest.raises(SetupError, match=r"Cannot read .*questions\.jsonl"):
+        prepare("choices", tmp_path)
+    for name in ("en.tsv", "cn.tsv"):
+        (tmp_path / name).write_text("index\n")
+    with pytest.raises(SetupError, match=r"holds 2 files \(cn\.tsv, en\.tsv\), wanted 1"):
+        prepare("mmbench", tmp_path)

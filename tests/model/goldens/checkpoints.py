@@ -71,7 +71,11 @@ def language_model(path, config):
     made = AutoModelForCausalLM.from_config(config.text_config)
     for name, weight in made.named_parameters():
         weight.data = ours.draw(name, weight.shape)
-    made.save_pretrained(path)
+    path.mkdir()
+    derived = {
+        "model.layers.0.self_attn.rotary_emb.inv_freq": torch.zeros(4)
+    }  # older files have it
+    torch.save(made.state_dict() | derived, path / "pytorch_model.bin")
     return path
 
 
@@ -338,7 +342,10 @@ def flamingo(path):
     config = PRESETS["flamingo-tiny"](131)
     base = PRESETS["flamingo-tiny"]()
     clip = CLIPVisionModel(Tower(**config.towers[0]).encoder.config)
-    clip.save_pretrained(path / "clip")
+    halves = {f"vision_model.{name}": one for name, one in clip.state_dict().items()}
+    derived = {"vision_model.embeddings.position_ids": torch.arange(17)[None]}
+    (path / "clip").mkdir()
+    torch.save(halves | derived | {"logit_scale": torch.ones(())}, path / "clip/pytorch_model.bin")
     places = {"base": language_model(path / "llama", base), "tower": path / "clip"}
     state = drawn(layout("open-flamingo"))
     alias = ".model.layers.1.gated_cross_attn_layer.", ".gated_cross_attn_layers.1."
