@@ -80,6 +80,7 @@ def train_stage(
         LOG.info("stage %s: %d steps of %d rows, %s", stage.name, plan.steps, plan.batch,
                  summary(learner))  # fmt: skip
         if last is not None:
+            folder.check(last)
             LOG.info("stage %s goes on from %s", stage.name, last)
     try:
         trainer.train(resume_from_checkpoint=None if last is None else str(last))
@@ -144,6 +145,7 @@ def _arguments(
         use_cpu=not cuda,
         seed=recipe.seed,
         logging_steps=recipe.log_every,
+        logging_first_step=True,
         logging_nan_inf_filter=False,
         save_strategy="steps",
         save_steps=recipe.save_every,

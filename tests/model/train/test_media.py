@@ -199,3 +199,32 @@ def test_only_pictures_and_videos_need_no_black_picture(written, onevision):
     assert "pixel_values" not in collate(pieces)
     assert "pixel_values_videos" not in collate(pieces[1:])
     assert len(collate(pieces[1:])["pixel_values"]) == 2  # whole, and its one tile
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "webp"])
+def test_a_picture_that_was_cut_off_is_named_before_training(written, onevision, tmp_path, kind):
+    pixels = np.random.default_rng(0).integers(0, 255, (90, 90, 3), np.uint8)
+    file = tmp_path / f"noise.{kind}"
+    Image.fromarray(pixels).save(file)
+    data = written({"image": file.name, "conversations": talk("<image>?")})
+    encoder = ConversationEncoder(onevision[1], 4000)
+    assert index_of(data, encoder).pictures.tolist() == [1]
+    file.write_bytes(file.read_bytes()[:-300])
+    with pytest.raises(
+        SetupError, match=rf"conversation 1: picture .*noise\.{kind} cannot be read"
+    ):
+        index_of(data, encoder)
+
+
+def test_a_deep_look_finds_what_is_damaged_inside(written, onevision, tmp_path):
+    file = tmp_path / "noise.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (90, 90, 3), np.uint8)).save(file)
+    harmed = bytearray(file.read_bytes())
+    harmed[5000:5200] = bytes(200)
+    file.write_bytes(harmed)
+    data = written({"image": file.name, "conversations": talk("<image>?")})
+    encoder = ConversationEncoder(onevision[1], 4000)
+    kept = tmp_path / "index.npz"
+    assert index_of(data, encoder, kept=kept).pictures.tolist() == [1]
+    with pytest.raises(SetupError, match=r"picture .*noise\.png cannot be read"):
+        index_of(data, encoder, kept=kept, deep=True)
