@@ -20,7 +20,7 @@ from .sources import DataSet, open_source
 
 LOG = logging.getLogger(__name__)
 # Decoders that keep conversations apart whose positions begin again.
-PACKABLE = frozenset({"llama", "mistral", "phi3", "qwen2", "qwen3"})
+PACKABLE = frozenset({"cohere", "llama", "mistral", "phi3", "qwen2", "qwen3"})
 Tick = Callable[[str, int, int], None]  # what is done, how much of it, of how much
 
 

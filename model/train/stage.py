@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import TrainingArguments
+from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 from llava_plus.errors import SetupError
 from llava_plus.model.lmm import LMM
@@ -94,6 +95,8 @@ def train_stage(
             " shard the model (--set shard=fsdp2)."
         ) from error
     trainer.save_trained(folder.stage(stage.name) / "trained.safetensors")
+    if recipe.shard == "deepspeed":
+        unset_hf_deepspeed_config()  # else the models made from now on are split up as well
     if state.is_main_process:
         _finish(order, folder, number)
 
@@ -134,7 +137,7 @@ def _arguments(
     recipe: Recipe, stage: Stage, folder: RunFolder, plan: Plan, turns: int, model: nn.Module
 ) -> Any:
     cuda = torch.cuda.is_available()
-    return TrainingArguments(
+    made = TrainingArguments(
         output_dir=str(folder.stage(stage.name)),
         per_device_train_batch_size=stage.per_device,
         gradient_accumulation_steps=turns,
@@ -161,6 +164,10 @@ def _arguments(
         ddp_timeout=int(WAIT.total_seconds()),
         **sharding(recipe.shard, model),
     )
+    if made.n_gpu > 1:  # else Trainer cuts batches up for them in one process, pictures apart
+        made._n_gpu = 1
+        LOG.info("one of this machine's GPUs is used; --set processes=N uses more")
+    return made
 
 
 def _reports() -> list[str]:

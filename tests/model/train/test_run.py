@@ -255,6 +255,23 @@ def test_the_last_stages_data_is_looked_at_before_the_first_is_trained(recipe, h
     assert not (tmp_path / "out/all/model").exists()
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"train": ("injections",)}, "stage second: train names 'injections'"),
+        ({"lora": Lora(rank=2, alpha=2, targets=("wq",))}, "the decoder has no wq"),
+    ],
+)
+def test_the_last_stages_names_are_looked_up_before_the_first_is_trained(
+    recipe, home, tmp_path, change, words
+):
+    first = recipe().stages[0]
+    made = recipe(stages=(first, replace(first, name="second", **change)))
+    with pytest.raises(SetupError, match=words):
+        run(made, home, tmp_path / "out")
+    assert not (tmp_path / "out/all/model").exists()
+
+
 def test_what_one_of_two_processes_finds_wrong_is_a_sentence(recipe, home, tmp_path, monkeypatch):
     from torch.multiprocessing.spawn import ProcessExitedException
 
