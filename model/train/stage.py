@@ -96,7 +96,8 @@ def train_stage(
         ) from error
     trainer.save_trained(folder.stage(stage.name) / "trained.safetensors")
     if recipe.shard == "deepspeed":
-        unset_hf_deepspeed_config()  # else the models made from now on are split up as well
+        # Else the models made from now on are split up as well.
+        unset_hf_deepspeed_config()  # type: ignore[no-untyped-call]
     if state.is_main_process:
         _finish(order, folder, number)
 
