@@ -228,11 +228,17 @@ class LMMProcessor:
                 f"No {_FILE} in {path}: this is no directory of an LMM of this package."
                 " Give one that LMMProcessor.save_pretrained wrote."
             )
+        read_json(Path(path) / "tokenizer.json")  # which names it where it is broken
         tokenizer = PreTrainedTokenizerFast.from_pretrained(str(path))
         facts = read_json(file)
-        layout = facts.pop("layout", None)
-        sides = [Side.from_dict(side) for side in facts.pop("sides", [])]
-        return cls(tokenizer, **facts, layout=layout and Layout.from_dict(layout), sides=sides)
+        try:
+            layout = facts.pop("layout", None)
+            sides = [Side.from_dict(side) for side in facts.pop("sides", [])]
+            return cls(tokenizer, **facts, layout=layout and Layout.from_dict(layout), sides=sides)
+        except (TypeError, ValueError, KeyError) as error:
+            raise SetupError(
+                f"{file} does not describe a processor: {error}. Copy the model again."
+            ) from error
 
     def _tokens(self, segment: Segment, alone: bool) -> list[int]:
         if segment.image is not None:

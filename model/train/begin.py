@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from llava_plus.errors import SetupError
@@ -16,6 +17,7 @@ from llava_plus.model.presets import PRESETS
 from llava_plus.model.processing import LMMProcessor, Side
 from llava_plus.model.templates import TEMPLATES
 from llava_plus.model.towers import tower_size
+from llava_plus.model.weight_files import check_files, weight_files
 
 from .parts import parts_of
 from .recipe import Begin, Recipe
@@ -67,15 +69,17 @@ def saved_model(folder: Path, recipe: Recipe, **loading: Any) -> tuple[LMM, LMMP
             " says how weights of other homes are read."
         )
     _check_fits(config, recipe, folder)
-    loading = {"dtype": torch.float32, **loading}
+    _check_files(folder)
+    loading = {"dtype": torch.float32, "ignore_mismatched_sizes": True, **loading}
     loaded: Any = LMM.from_pretrained(folder, output_loading_info=True, **loading)
     model, told = loaded
-    wrong = [*told["missing_keys"], *told["unexpected_keys"], *told["mismatched_keys"]]
-    if wrong:
+    shapes = [key for key, *_ in told["mismatched_keys"]]
+    if wrong := [*told["missing_keys"], *told["unexpected_keys"], *shapes]:
         raise SetupError(
             f"{folder}: {len(wrong)} weights are missing, too many or of other shapes, such as"
             f" {', '.join(map(str, wrong[:3]))}."
         )
+    _check_numbers(model, folder)
     processor = LMMProcessor.from_pretrained(folder)
     if (sides := sides_of(config)) and len(sides) != len(processor.sides):
         raise SetupError(
@@ -83,6 +87,24 @@ def saved_model(folder: Path, recipe: Recipe, **loading: Any) -> tuple[LMM, LMMP
             f" read {len(sides)}. Write it anew with train.begin.processor_for."
         )
     return model, processor
+
+
+def _check_files(folder: Path) -> None:
+    """Whether a folder's weights are there and can be read, by their headers."""
+    for file in weight_files(folder):
+        if not file.is_file():
+            raise SetupError(f"{file} is missing. Copy the model again, whole.")
+    check_files(folder)
+
+
+def _check_numbers(model: LMM, folder: Path) -> None:
+    """Whether all weights are numbers: with one that is not, every loss would be none."""
+    for name, weight in model.named_parameters():
+        if weight.is_floating_point() and not bool(weight.detach().sum().isfinite()):
+            raise SetupError(
+                f"{folder}: weights {name} hold what is no finite number: the file is damaged, or"
+                " the training that wrote it failed. Begin with an earlier one."
+            )
 
 
 def _check_fits(config: LMMConfig, recipe: Recipe, folder: Path) -> None:
@@ -186,7 +208,7 @@ def _templates(recipe: Recipe) -> list[str]:
 def _loaded(kind: Any, name: str, what: str) -> Any:
     try:
         model, told = kind.from_pretrained(name, output_loading_info=True, dtype=torch.float32)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise SetupError(f"begin: the {what} {name} cannot be loaded: {error}") from error
     if told["missing_keys"]:
         raise SetupError(

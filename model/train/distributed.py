@@ -6,7 +6,7 @@ from torch import nn
 
 from llava_plus.errors import SetupError
 
-# ZeRO-3 in bfloat16; "auto" is filled in from the stage by transformers. It was not run.
+# ZeRO-3; "auto" is filled in from the stage by transformers. It was run on CPUs alone.
 DEEPSPEED: dict[str, Any] = {
     "bf16": {"enabled": "auto"},
     "train_micro_batch_size_per_gpu": "auto",

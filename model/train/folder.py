@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 from llava_plus.errors import SetupError
+from llava_plus.model.weight_files import check_files
 
 from .recipe import Recipe
 from .trainer import WHOLE
@@ -72,6 +74,20 @@ class RunFolder:
             else:
                 shutil.rmtree(folder)
         return max(found, key=lambda one: int(one.name.rpartition("-")[2]), default=None)
+
+    def check(self, checkpoint: Path) -> None:
+        """Whether a checkpoint's files can be read.
+
+        Raises:
+            SetupError: One of them is damaged.
+        """
+        check_files(checkpoint)
+        for file in sorted(checkpoint.glob("*.pt")) + sorted(checkpoint.glob("*.pth")):
+            if not is_zipfile(file):
+                raise SetupError(
+                    f"{file} is damaged. Remove {checkpoint} to go on from the checkpoint before"
+                    " it, or from the stage's beginning."
+                )
 
     def clear(self, name: str) -> None:
         """Remove a stage's checkpoints, which its model replaces."""

@@ -48,6 +48,7 @@ def index_of(
     kept: Path | None = None,
     identity: str = "",
     skip_broken: bool = False,
+    deep: bool = False,
     tick: Tick | None = None,
 ) -> Index:
     """Look at all conversations of a data set, or read what was kept of that.
@@ -58,13 +59,14 @@ def index_of(
         kept: A file for what is found.
         identity: What it depends on besides the data's files: template, tokenizer, layout.
         skip_broken: Leave broken conversations out instead of failing.
+        deep: Read every pixel, whatever was kept; else only the beginning and end of pictures.
         tick: Told now and then how far it is.
 
     Raises:
         SetupError: Conversations are broken; the first ones are named.
     """
     key = _key(data, encoder, identity)
-    if kept is not None and (found := _read(kept, key)) is not None:
+    if kept is not None and not deep and (found := _read(kept, key)) is not None:
         return _checked(found, data, skip_broken)
     count = len(data)
     lengths, labels, pictures, states = (np.zeros(count, np.int32) for _ in range(4))
@@ -72,7 +74,7 @@ def index_of(
     for number in range(count):
         try:
             one = encoder(
-                data.read(number, with_pixels=False), data.where(number), with_pixels=False
+                data.read(number, with_pixels=deep), data.where(number), with_pixels=False
             )
         except SampleError as error:
             problems.append(str(error))

@@ -23,15 +23,7 @@ def add_lora(model: LMM, lora: Lora) -> None:
     Raises:
         SetupError: peft is not there, or no map has such a name.
     """
-    peft = _peft()
-    names = targets(model, lora)
-    if not names:
-        wanted = ", ".join(lora.targets) or "any linear map"
-        layers = f" in layers {', '.join(map(str, lora.layers))}" if lora.layers else ""
-        raise SetupError(
-            f"lora.targets: the decoder has no {wanted}{layers}."
-            f" Its maps are {', '.join(sorted(_last_names(model)))}."
-        )
+    peft, names = _peft(), checked_targets(model, lora)
     config = peft.LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,
@@ -42,6 +34,23 @@ def add_lora(model: LMM, lora: Lora) -> None:
     peft.inject_adapter_in_model(config, model, adapter_name=ADAPTER)
     # What transformers' own `add_adapter` sets, without which Trainer trains nothing quantized.
     model._hf_peft_config_loaded = True
+
+
+def checked_targets(model: LMM, lora: Lora) -> list[str]:
+    """What `targets` gives.
+
+    Raises:
+        SetupError: peft is not there, or no map has such a name.
+    """
+    _peft()
+    if names := targets(model, lora):
+        return names
+    wanted = ", ".join(lora.targets) or "any linear map"
+    layers = f" in layers {', '.join(map(str, lora.layers))}" if lora.layers else ""
+    raise SetupError(
+        f"lora.targets: the decoder has no {wanted}{layers}."
+        f" Its maps are {', '.join(sorted(_last_names(model)))}."
+    )
 
 
 def targets(model: LMM, lora: Lora) -> list[str]:

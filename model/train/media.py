@@ -127,11 +127,23 @@ def _pixels(path: Path, where: str, kind: str, with_pixels: bool) -> NDArray[np.
     try:
         with Image.open(path) as picture:
             width, height = picture.size
-            return np.asarray(picture.convert("RGB")) if with_pixels else empty(height, width)
+            if with_pixels:
+                return np.asarray(picture.convert("RGB"))
+            if not _whole(path, picture.format):
+                picture.load()  # which says what is missing
+            return empty(height, width)
     except FileNotFoundError:
         raise SampleError(f"{where}no {kind} {path}.") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise SampleError(f"{where}{kind} {path} cannot be read: {error}") from error
+
+
+def _whole(path: Path, kind: str | None) -> bool:
+    """Whether a file ends as its kind does; most that are damaged were cut off."""
+    ends = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 64))
+        return kind in ends and ends[kind] in file.read()
 
 
 def empty(height: int, width: int) -> NDArray[np.uint8]:

@@ -47,16 +47,26 @@ def freeze(model: nn.Module, stage: Stage) -> None:
     Raises:
         SetupError: The stage names what the model does not have.
     """
-    names = [name for name, _ in model.named_parameters()]
-    for entry in stage.train:
-        _check(entry, names, f"stage {stage.name}: train")
-    for entry in stage.rates:
-        _check(entry, names, f"stage {stage.name}: rates")
+    check_names(model, stage)
     for name, parameter in model.named_parameters():
         learns = any(closeness(entry, name) for entry in stage.train)
         if learns and not parameter.is_floating_point():
             raise SetupError(f"stage {stage.name}: {name} is quantized and cannot be trained.")
         parameter.requires_grad_(learns or ".lora_" in name)
+
+
+def check_names(model: nn.Module, stage: Stage) -> None:
+    """Whether a model has, or with its updates will have, what a stage names.
+
+    Raises:
+        SetupError: It has not.
+    """
+    names = [name for name, _ in model.named_parameters()]
+    if stage.lora is not None:
+        names.append("decoder.lora_A.lora_")
+    for key, entries in (("train", stage.train), ("rates", stage.rates)):
+        for entry in entries:
+            _check(entry, names, f"stage {stage.name}: {key}")
 
 
 def _check(entry: str, names: Iterable[str], key: str) -> None:

@@ -20,7 +20,7 @@ from .sources import DataSet, open_source
 
 LOG = logging.getLogger(__name__)
 # Decoders that keep conversations apart whose positions begin again.
-PACKABLE = frozenset({"llama", "mistral", "phi3", "qwen2", "qwen3"})
+PACKABLE = frozenset({"cohere", "llama", "mistral", "phi3", "qwen2", "qwen3"})
 Tick = Callable[[str, int, int], None]  # what is done, how much of it, of how much
 
 
@@ -33,7 +33,7 @@ class Order:
         out: The folder of the run.
         model: A folder with a model, or with a processor alone.
         skip_broken: Leave broken conversations out.
-        check: Only look at everything, and train nothing.
+        check: Only look at everything, each pixel too, and train nothing.
         tick: Told how far reading the data is.
     """
 
@@ -87,6 +87,7 @@ def read_stage(
             kept=folder.stage(stage.name) / f"index-{source.name}.npz",
             identity=_identity(stage, processor, images),
             skip_broken=order.skip_broken,
+            deep=order.check,
             tick=order.tick and partial(order.tick, source.name),
         )
         for problem in index.problems[:5]:

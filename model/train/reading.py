@@ -139,5 +139,5 @@ def _unknown_key(said: Any, kind: type, place: str) -> str:
 
 def _told(place: tuple[str | int, ...], problem: str) -> str:
     where = ".".join(map(str, place))
-    words = problem.removeprefix("Value error, ")
+    words = problem.removeprefix("Value error, ").replace("a valid tuple", "a list")
     return f"{where}: {words}" if where else words

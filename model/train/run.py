@@ -19,7 +19,8 @@ from llava_plus.model.lmm import LMM
 from llava_plus.model.processing import LMMProcessor
 
 from .folder import MODEL, RunFolder
-from .lora import quantization
+from .lora import checked_targets, quantization
+from .parts import check_names
 from .plan import check_batch
 from .prepare import Order, path_of, read_stage
 
@@ -115,9 +116,13 @@ def _look(
     processor: LMMProcessor,
     state: Any,
 ) -> None:
-    """Read the data of all stages: what is wrong with the last one's is said now."""
+    """Look at the names and the data of all stages: what is wrong with the last is said now."""
     for number in waiting:
         stage = order.recipe.stages[number]
+        if stage.lora is not None:
+            checked_targets(model, stage.lora)
+        if stage.objective == "next_token":
+            check_names(model, stage)
         with state.main_process_first():
             plan, sets, _ = read_stage(order, folder, stage, model.config, processor)
         if state.is_main_process:

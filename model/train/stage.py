@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import TrainingArguments
+from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 from llava_plus.errors import SetupError
 from llava_plus.model.lmm import LMM
@@ -80,6 +81,7 @@ def train_stage(
         LOG.info("stage %s: %d steps of %d rows, %s", stage.name, plan.steps, plan.batch,
                  summary(learner))  # fmt: skip
         if last is not None:
+            folder.check(last)
             LOG.info("stage %s goes on from %s", stage.name, last)
     try:
         trainer.train(resume_from_checkpoint=None if last is None else str(last))
@@ -93,6 +95,9 @@ def train_stage(
             " shard the model (--set shard=fsdp2)."
         ) from error
     trainer.save_trained(folder.stage(stage.name) / "trained.safetensors")
+    if recipe.shard == "deepspeed":
+        # Else the models made from now on are split up as well.
+        unset_hf_deepspeed_config()  # type: ignore[no-untyped-call]
     if state.is_main_process:
         _finish(order, folder, number)
 
@@ -133,7 +138,7 @@ def _arguments(
     recipe: Recipe, stage: Stage, folder: RunFolder, plan: Plan, turns: int, model: nn.Module
 ) -> Any:
     cuda = torch.cuda.is_available()
-    return TrainingArguments(
+    made = TrainingArguments(
         output_dir=str(folder.stage(stage.name)),
         per_device_train_batch_size=stage.per_device,
         gradient_accumulation_steps=turns,
@@ -144,6 +149,7 @@ def _arguments(
         use_cpu=not cuda,
         seed=recipe.seed,
         logging_steps=recipe.log_every,
+        logging_first_step=True,
         logging_nan_inf_filter=False,
         save_strategy="steps",
         save_steps=recipe.save_every,
@@ -159,6 +165,10 @@ def _arguments(
         ddp_timeout=int(WAIT.total_seconds()),
         **sharding(recipe.shard, model),
     )
+    if made.n_gpu > 1:  # else Trainer cuts batches up for them in one process, pictures apart
+        made._n_gpu = 1
+        LOG.info("one of this machine's GPUs is used; --set processes=N uses more")
+    return made
 
 
 def _reports() -> list[str]:

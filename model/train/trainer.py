@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import Sampler, SequentialSampler
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from llava_plus.errors import SetupError
+from llava_plus.model.weight_files import read_file
 
 from .batches import Rows
 from .meter import Meter, Work, device_peak, memory_gb
@@ -117,16 +118,19 @@ class StageTrainer(Trainer):
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add throughput and memory to what is logged; a loss that is no number ends the run."""
+        told = logs.get("loss", logs.get("train_loss", 0.0))
+        if not math.isfinite(told):
+            raise self._lost(f"the loss is {told}")
         if "loss" in logs:
-            if not math.isfinite(logs["loss"]):
-                raise SetupError(
-                    f"stage {self.stage.name}: the loss is {logs['loss']} at step"
-                    f" {self.state.global_step}. Lower its rates, or lengthen its warm-up; earlier"
-                    " checkpoints are still there."
-                )
             self._speed(logs)
             self._tell(logs)
         super().log(logs, start_time)
+
+    def _lost(self, what: str) -> SetupError:
+        return SetupError(
+            f"stage {self.stage.name}: {what} at step {self.state.global_step}. Lower its rates, or"
+            " lengthen its warm-up; earlier checkpoints are still there."
+        )
 
     def _speed(self, logs: dict[str, float]) -> None:
         counted = self.meter.read()
@@ -174,6 +178,8 @@ class StageTrainer(Trainer):
         folder = Path(output_dir or str(self.args.output_dir))
         folder.mkdir(parents=True, exist_ok=True)
         state = state_dict or dict(self._whole(None).named_parameters())
+        if bad := [name for name in self.learned if not bool(state[name].sum().isfinite())]:
+            raise self._lost(f"{len(bad)} weights such as {bad[0]} are no finite numbers")
         save_file(
             {name: state[name].detach().cpu().contiguous() for name in self.learned},
             folder / TRAINED,
@@ -215,7 +221,7 @@ def load_trained(model: nn.Module, file: Path) -> None:
     wanted = {name: one for name, one in model.named_parameters() if one.requires_grad}
     if not file.is_file():
         raise SetupError(f"{file} is missing: this checkpoint is of another kind of run.")
-    found = load_file(file)
+    found = read_file(file)
     wrong = sorted(wanted.keys() ^ found.keys()) or sorted(
         name for name in wanted if wanted[name].shape != found[name].shape
     )

@@ -68,7 +68,7 @@ def pairs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pairs")
     names = [f"{number}.png" for number in range(2)]
     for number, name in enumerate(names):
-        Image.new("RGB", (20, 30), (90 * number, 20, 200)).save(folder / name)
+        Image.new("RGB", (12, 8), (90 * number, 20, 200)).save(folder / name)
 
     def talk(question, answer):
         return [{"from": "human", "value": question}, {"from": "gpt", "value": answer}]

@@ -215,3 +215,10 @@ def test_words_that_are_learned_are_not_read_before(made):
     assert torch.equal(before[: learned[-2]], after[: learned[-2]])
     prompt = processor.encode(asked, add_generation_prompt=True)["input_ids"]
     assert prompt == encoded["input_ids"][: learned[0] + 1]
+
+
+def test_planners_are_shown_words_and_pictures_alone():
+    shown = user("See", picture((4, 4)))[0]
+    assert shown.words_and_pictures == shown.parts
+    with pytest.raises(TypeError, match="words and pictures, not a VideoPart"):
+        _ = user(video(1))[0].words_and_pictures

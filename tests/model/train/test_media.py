@@ -10,6 +10,7 @@ from PIL import Image
 
 from llava_plus.errors import SetupError
 from llava_plus.messages import ImagePart, StatePart, VideoPart
+from llava_plus.model.train import Recipe, Source, Stage
 from llava_plus.model.train.batches import Collator, Piece
 from llava_plus.model.train.begin import begin
 from llava_plus.model.train.encoding import ConversationEncoder
@@ -48,15 +49,15 @@ def written(tmp_path):
     return write
 
 
+def begun(home, preset, template):
+    stage = Stage(name="a", train=("decoder",), rate=1, data=(Source(name="a"),), batch=1)
+    recipe = Recipe(preset=f"{preset}-tiny", template=template, source="", stages=(stage,))
+    return begin(recipe, home / "processor")
+
+
 @pytest.fixture(scope="module")
 def onevision(home):
-    from llava_plus.model.train import Recipe, Source, Stage
-
-    stage = Stage(name="a", train=("decoder",), rate=1, data=(Source(name="a"),), batch=1)
-    recipe = Recipe(
-        preset="llava-onevision-0.5b-tiny", template="qwen_1_5", source="", stages=(stage,)
-    )
-    return begin(recipe, home / "processor")
+    return begun(home, "llava-onevision-0.5b", "qwen_1_5")
 
 
 def reds(part):
@@ -152,41 +153,59 @@ def test_a_video_beyond_the_longest_is_not_cut(written, onevision):
         index_of(data, ConversationEncoder(onevision[1], 40))
 
 
-def test_packed_and_padded_videos_teach_the_same(written, onevision):
-    model, processor = onevision
+PIECES = {  # a preset and its template; what is shown together, apart and not at all
+    "videos": (
+        ("llava-onevision-0.5b", "qwen_1_5"),
+        {"video": "frames", "conversations": talk()},
+        {"image": "small.png", "video": ["frames/frame7.png"],
+         "conversations": talk("<image>\n<video>\nThe same?", "No, it is not.")},
+    ),
+    "states": (
+        ("palm-e", "palm_e"),
+        {"states": [[0.5] * 16, [-1] * 16], "conversations": talk("From <state> to <state>.")},
+        {"image": "small.png", "states": [[2] * 16],
+         "conversations": talk("See <image>\nat <state>.", "No, it is not.")},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PIECES)
+def test_packed_and_padded_rows_teach_the_same(written, home, name):
+    (preset, template), *shown = PIECES[name]
+    model, processor = begun(home, preset, template)
     model.train()
     with torch.no_grad():
         torch.manual_seed(0)
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)
-    data = written(
-        {"video": "frames", "conversations": talk()},
-        {"image": "small.png", "video": ["frames/frame7.png"],
-         "conversations": talk("<image>\n<video>\nThe same?", "No, it is not.")},
-        {"conversations": talk("And so on?", "Yes.")},
-    )  # fmt: skip
+    data = written(*shown, {"conversations": talk("And so on?", "Yes.")})
     encoder = ConversationEncoder(processor, 400)
     pieces = [Piece(encoded=encoder(data.read(n), "", with_pixels=True)) for n in range(3)]
-    padded = Collator(encoder, 0, packing=False, reads=True)([[piece] for piece in pieces])
-    packed = Collator(encoder, 0, packing=True, reads=True)([pieces[1:], pieces[:1]])
-    assert [len(one) for one in padded["pixel_values_videos"]] == [12, 1]
-    assert [len(one) for one in packed["pixel_values_videos"]] == [1, 12]
+    reads = {"reads": True, "states": name == "states"}
+    padded = Collator(encoder, 0, packing=False, **reads)([[piece] for piece in pieces])
+    packed = Collator(encoder, 0, packing=True, **reads)([pieces[1:], pieces[:1]])
+    if name == "videos":
+        assert [len(one) for one in padded["pixel_values_videos"]] == [12, 1]
+        assert [len(one) for one in packed["pixel_values_videos"]] == [1, 12]
+    else:
+        assert padded["state_values"][:, 0].tolist() == [0.5, -1, 2]
+        assert packed["state_values"][:, 0].tolist() == [2, 0.5, -1]
 
     def learned(batch):
         model.zero_grad()
         batch = {k: v for k, v in batch.items() if k not in ("tokens", "conversations")}
-        loss = model(**batch, labelled_only=True).loss
+        loss = model(**batch).loss
         loss.backward()
         return loss.detach(), {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
 
     (loss, grads), (again, others) = learned(padded), learned(packed)
     torch.testing.assert_close(again, loss, atol=1e-5, rtol=0)
     assert grads.keys() == others.keys()
-    for name, grad in grads.items():
-        torch.testing.assert_close(others[name], grad, atol=1e-5, rtol=1e-4, msg=name)
-    shown = (padded["labels"] != -100).nonzero().tolist()
-    holes = (processor.image_token_id, processor.video_token_id)
-    assert not any(int(padded["input_ids"][row, at]) in holes for row, at in shown)
+    for key, grad in grads.items():
+        torch.testing.assert_close(others[key], grad, atol=1e-5, rtol=1e-4, msg=key)
+    places = (padded["labels"] != -100).nonzero().tolist()
+    holes = (processor.image_token_id, processor.video_token_id, processor.state_token_id)
+    assert not any(int(padded["input_ids"][row, at]) in holes for row, at in places)
 
 
 def test_only_pictures_and_videos_need_no_black_picture(written, onevision):
@@ -199,3 +218,32 @@ def test_only_pictures_and_videos_need_no_black_picture(written, onevision):
     assert "pixel_values" not in collate(pieces)
     assert "pixel_values_videos" not in collate(pieces[1:])
     assert len(collate(pieces[1:])["pixel_values"]) == 2  # whole, and its one tile
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "webp"])
+def test_a_picture_that_was_cut_off_is_named_before_training(written, onevision, tmp_path, kind):
+    pixels = np.random.default_rng(0).integers(0, 255, (90, 90, 3), np.uint8)
+    file = tmp_path / f"noise.{kind}"
+    Image.fromarray(pixels).save(file)
+    data = written({"image": file.name, "conversations": talk("<image>?")})
+    encoder = ConversationEncoder(onevision[1], 4000)
+    assert index_of(data, encoder).pictures.tolist() == [1]
+    file.write_bytes(file.read_bytes()[:-300])
+    with pytest.raises(
+        SetupError, match=rf"conversation 1: picture .*noise\.{kind} cannot be read"
+    ):
+        index_of(data, encoder)
+
+
+def test_a_deep_look_finds_what_is_damaged_inside(written, onevision, tmp_path):
+    file = tmp_path / "noise.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (90, 90, 3), np.uint8)).save(file)
+    harmed = bytearray(file.read_bytes())
+    harmed[5000:5200] = bytes(200)
+    file.write_bytes(harmed)
+    data = written({"image": file.name, "conversations": talk("<image>?")})
+    encoder = ConversationEncoder(onevision[1], 4000)
+    kept = tmp_path / "index.npz"
+    assert index_of(data, encoder, kept=kept).pictures.tolist() == [1]
+    with pytest.raises(SetupError, match=r"picture .*noise\.png cannot be read"):
+        index_of(data, encoder, kept=kept, deep=True)

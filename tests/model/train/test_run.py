@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from llava_plus.errors import SetupError
 from llava_plus.model import LMM, LMMProcessor, train_tokenizer
@@ -216,8 +216,6 @@ def test_a_checkpoint_of_another_model_is_named(recipe, home, tmp_path):
     run(made, home, tmp_path / "out")
     checkpoint = tmp_path / "out/all/checkpoint-2"
     checkpoint.mkdir()
-    from safetensors.torch import save_file
-
     save_file({"connector.layers.0.weight": torch.zeros(3)}, checkpoint / "trained.safetensors")
     (checkpoint / "complete").touch()
     (tmp_path / "out/all/model/complete").unlink()
@@ -254,6 +252,23 @@ def test_the_last_stages_data_is_looked_at_before_the_first_is_trained(recipe, h
     second = replace(first, name="second", data=(Source(name="late", path=str(broken)),))
     with pytest.raises(SetupError, match=r"broken\.json, conversation 1: nothing is learned"):
         run(recipe(stages=(first, second)), home, tmp_path / "out")
+    assert not (tmp_path / "out/all/model").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"train": ("injections",)}, "stage second: train names 'injections'"),
+        ({"lora": Lora(rank=2, alpha=2, targets=("wq",))}, "the decoder has no wq"),
+    ],
+)
+def test_the_last_stages_names_are_looked_up_before_the_first_is_trained(
+    recipe, home, tmp_path, change, words
+):
+    first = recipe().stages[0]
+    made = recipe(stages=(first, replace(first, name="second", **change)))
+    with pytest.raises(SetupError, match=words):
+        run(made, home, tmp_path / "out")
     assert not (tmp_path / "out/all/model").exists()
 
 
@@ -337,11 +352,80 @@ def test_a_saved_model_must_be_of_the_recipes_kind_and_whole(recipe, home, tmp_p
         begin(replace(made, preset="qwen-vl-7b-tiny"), tmp_path / "model")
     weights = load_file(tmp_path / "model/model.safetensors")
     weights.pop("connector.layers.0.bias")
-    from safetensors.torch import save_file
-
     save_file(weights, tmp_path / "model/model.safetensors", metadata={"format": "pt"})
     with pytest.raises(SetupError, match=r"1 weights are missing.*connector\.layers\.0\.bias"):
         begin(made, tmp_path / "model")
     with pytest.raises(SetupError, match="There is no model to begin with"):
         begin(made, None)
     assert isinstance(processor, LMMProcessor)
+
+
+def cut(file):
+    file.write_bytes(file.read_bytes()[:-3000])
+
+
+def spoil(file):
+    weights = load_file(file)
+    weights["connector.layers.0.weight"][0, 0] = float("nan")
+    save_file(weights, file, metadata={"format": "pt"})
+
+
+def misshape(file):
+    save_file(
+        load_file(file) | {"connector.layers.0.bias": torch.zeros(3)},
+        file,
+        metadata={"format": "pt"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "harm", "words"),
+    [
+        ("model.safetensors", cut, r"model\.safetensors cannot be read as weights: it is damaged"),
+        ("model.safetensors", Path.unlink, r"No model\.safetensors .* in .*model"),
+        ("model.safetensors", spoil, r"connector\.layers\.0\.weight hold what is no finite number"),
+        (
+            "model.safetensors",
+            misshape,
+            r"1 weights .*of other shapes, .*connector\.layers\.0\.bias",
+        ),
+        ("config.json", lambda file: file.write_text("{"), r"model holds no model of this package"),
+        ("tokenizer.json", Path.unlink, r"tokenizer\.json is missing"),
+        ("tokenizer.json", lambda file: file.write_text("{"), r"tokenizer\.json is no JSON"),
+        (
+            "processor.json",
+            lambda file: file.write_text(file.read_text().replace("image_size", "image_sice")),
+            r"processor\.json does not describe a processor: .*'image_sice'",
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_a_damaged_model_is_named_with_its_file(recipe, home, tmp_path, name, harm, words):
+    made = recipe()
+    model, processor = begin(made, home / "processor")
+    model.save_pretrained(tmp_path / "model")
+    processor.save_pretrained(tmp_path / "model")
+    harm(tmp_path / "model" / name)
+    with pytest.raises(SetupError, match=words):
+        begin(made, tmp_path / "model")
+
+
+@pytest.mark.parametrize("name", ["trained.safetensors", "optimizer.pt"])
+def test_a_damaged_checkpoint_is_named_before_it_is_gone_on_from(recipe, home, tmp_path, name):
+    made = recipe(max_steps=2)
+    train_recipe(Order(recipe=made, out=tmp_path / "out", model=home / "processor", check=True))
+    checkpoint = tmp_path / "out/all/checkpoint-1"
+    checkpoint.mkdir()
+    (checkpoint / name).write_bytes(b"half")
+    (checkpoint / "complete").touch()
+    with pytest.raises(SetupError, match=rf"checkpoint-1/{name} (cannot be read|is damaged)"):
+        run(made, home, tmp_path / "out")
+
+
+def test_weights_that_are_no_numbers_are_never_saved(recipe, home, tmp_path):
+    made = recipe(rate=1e30, warmup=0, clip=1e30, max_steps=3, log_every=100, save_every=2)
+    with pytest.raises(
+        SetupError, match=r"stage all: \d+ weights .* are no finite numbers at step"
+    ):
+        run(made, home, tmp_path / "out")
+    assert not list((tmp_path / "out").rglob("*.safetensors"))
