@@ -24,8 +24,9 @@ $(VENV)/.installed: pyproject.toml
 chat: $(VENV)/.installed  ## Open the chat page
 	$(BIN)/llava-plus ui
 
+# Several files at once, each process on one core. Plain `pytest` runs one test after the other.
 test: $(VENV)/.installed  ## Run the tests
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-gpu: $(VENV)/.installed  ## Run the tests that need an accelerator
 	$(BIN)/pytest -m gpu

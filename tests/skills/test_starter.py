@@ -34,18 +34,20 @@ def test_the_template_works_on_a_real_picture(write, coffee, her_face):
 
 
 def test_the_test_of_the_template_passes_and_fails_with_the_skill(write, tmp_path):
-    skill, test = write("dim_it")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(test)]
-
-    def run():
-        env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
-
-    assert run().returncode == 0, run().stdout
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    for folder in (good, bad):
+        folder.mkdir()
+        skill, _ = write("dim_it", folder)
     skill.write_text(skill.read_text().replace("*= 1 - strength", "*= strength"))
-    failed = run()
-    assert failed.returncode == 1
-    assert "test_strength_0_changes_nothing" in failed.stdout
+    command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider"]
+    command += ["--import-mode=importlib", "good", "bad"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
+    ended = {line for line in done.stdout.splitlines() if line.startswith(("PASSED", "FAILED"))}
+    strange = "test_strength_0_changes_nothing"
+    assert any(line.startswith("PASSED good/") and strange in line for line in ended), done.stdout
+    assert any(line.startswith("FAILED bad/") and strange in line for line in ended)
+    assert not any(line.startswith("FAILED good/") for line in ended)
 
 
 @pytest.mark.parametrize("name", ["dim", "a_name_of_25_letters_xyzq"])

@@ -69,7 +69,7 @@ class Gate:
         yield Decision(answer=f"{turn.message}: {{img_2}}")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def skills():
     return SkillRegistry([detect, blur, select, read, slow])
 
@@ -190,3 +190,22 @@ def lobby(gate, skills, tmp_path):
         return Lobby(lambda: Agent(planner, skills, home=home), store, shared=shared, **options)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def built_page(tmp_path_factory):
+    """A page with a list of kept chats, built once: that takes half a second."""
+    from llava_plus.ui.app import Page
+
+    page = Page(
+        Lobby(lambda: Agent(ScriptedPlanner([])), SessionStore(tmp_path_factory.mktemp("k")))
+    )
+    yield page
+    page.blocks.close(verbose=False)
+
+
+@pytest.fixture
+def page(built_page, lobby, monkeypatch):
+    """The page, with a lobby of its own."""
+    monkeypatch.setattr(built_page, "lobby", lobby())
+    return built_page

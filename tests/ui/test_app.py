@@ -13,7 +13,7 @@ from llava_plus.ui.state import Visit
 BLUR = ("detect(img_1, 'face')", "blur(img_1, region=boxes_1)", "I blurred {boxes_1}.")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page(skills):
     page = Page(Lobby(lambda: Agent(ScriptedPlanner(BLUR), skills)))
     yield page

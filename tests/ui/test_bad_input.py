@@ -6,18 +6,10 @@ import warnings
 import pytest
 
 from llava_plus.errors import SetupError
-from llava_plus.ui.app import Page
 from llava_plus.ui.examples import FOLDER
 from llava_plus.ui.state import LONGEST, Visit
 
 PHOTO = (FOLDER / "coffee.jpg").read_bytes()
-
-
-@pytest.fixture
-def page(lobby):
-    page = Page(lobby())
-    yield page
-    page.blocks.close(verbose=False)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import pytest
 
 from llava_plus.agent import Agent, ScriptedPlanner
 from llava_plus.errors import SetupError
-from llava_plus.ui.app import Page
 from llava_plus.ui.lobby import AWAY
 from llava_plus.ui.state import Visit
 
@@ -33,13 +32,6 @@ def shell(skills, tmp_path):
         return Agent(ScriptedPlanner(script), skills, home=tmp_path / "home").session(id)
 
     return open_it
-
-
-@pytest.fixture
-def page(lobby):
-    page = Page(lobby())
-    yield page
-    page.blocks.close(verbose=False)
 
 
 def words(chat):
