@@ -258,9 +258,10 @@ def _described(region: Region, noun: str, words: Sequence[str]) -> str:
 
 
 def _cited(region: Region, noun: str) -> str:
-    if region.query or not any(region.labels):
-        return counted(len(region), region.query or noun)
-    return tally(region.labels, noun)
+    several = len(set(region.labels)) > 1 or " and " in region.query  # things were asked for
+    if any(region.labels) and (several or not region.query):
+        return tally(region.labels, noun)
+    return counted(len(region), region.query or noun)
 
 
 def _resized(mask: NDArray[np.bool_], width: int, height: int) -> NDArray[np.bool_]:
