@@ -35,14 +35,14 @@ $(EXTRAS_VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo '$(WHY_3_11)'; exit 1; }
 	@echo 'Setting up $(EXTRAS_VENV): about 750 MB are downloaded and 2.5 GB unpacked, once.'
 	$(PYTHON) -m venv $(EXTRAS_VENV)
-	$(EXTRAS_BIN)/pip install --quiet --disable-pip-version-check '$(TORCH)' -e '.[data,dev,detectors,generation,owlv2,yolo]'
+	$(EXTRAS_BIN)/pip install --quiet --disable-pip-version-check '$(TORCH)' -e '.[data,dev,detectors,generation,owlv2,qlora,yolo]'
 	$(EXTRAS_BIN)/pip install --quiet --disable-pip-version-check --no-deps $(WITHOUT_DEPENDENCIES)
 	@touch $@
 
 extras: $(EXTRAS_VENV)/.installed  ## Set up an environment with the models' extras; one holds AGPL code
 
 test-extras: $(EXTRAS_VENV)/.installed  ## Run the extras' tests, and chat beside them
-	$(EXTRAS_BIN)/pytest --extras -m extra tests/skills
+	$(EXTRAS_BIN)/pytest --extras -m extra tests/skills tests/model/train
 	$(EXTRAS_BIN)/pytest tests/skills/test_backend_models.py tests/skills/test_diffusion.py tests/data_gen/export
 	HF_HUB_OFFLINE=1 $(EXTRAS_BIN)/llava-plus chat ui/examples/grace_hopper.jpg -m 'Blur the face.' \
 	  --out $(EXTRAS_VENV)/chat
