@@ -69,13 +69,13 @@ class Collection:
     A chat is called by a digest of its id, so that nobody can tell which ones one visitor gave.
 
     Args:
-        folder: New, or one that earlier runs have filled.
+        folder: New, then readable by its owner only, or one that earlier runs have filled.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder).expanduser().resolve()
         with writing(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._store = ArtifactStore(self.folder / PICTURES)
 
     def keep(self, trace: Trace, opinions: Sequence[Opinion]) -> None:

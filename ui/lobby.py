@@ -163,11 +163,13 @@ class Lobby:
         return self._kept(owner, id).export(id, target)
 
     def delete(self, owner: str, id: str) -> None:
-        """Delete a kept session, unless a request runs in it."""
+        """Delete a kept session, and what was given of it, unless a request runs in it."""
         store = self._kept(owner, id)
         with self._lock:
             if self._runs(id):
                 raise SetupError("A request runs in that chat. Stop it first, then delete.")
+            if self.collection is not None:  # later nobody could take it back
+                self.collection.forget(id)
             if (conversation := self._open.pop(id, None)) is not None:
                 conversation.close()
             store.delete(id)

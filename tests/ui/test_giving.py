@@ -133,6 +133,17 @@ def test_a_chat_that_was_taken_back_on_one_page_is_not_kept_by_another(
     assert not given(collection)
 
 
+def test_deleting_a_kept_chat_takes_back_what_was_given_of_it(page_of, collection, inbox, upload):
+    page = page_of(*FIRST, kept=True)
+    visit = Visit(page.lobby, inbox)
+    sent(page, visit, "Where is the face?", upload())
+    page.feedback._consented(visit, True)
+    assert len(given(collection)) == 1
+    assert collection.folder.stat().st_mode & 0o077 == 0
+    page.lobby.delete(visit.owner, visit.session.id)
+    assert not [one for one in collection.folder.rglob("*") if one.is_file()]
+
+
 def test_a_chat_that_cannot_be_taken_back_is_still_shown_as_given(
     page_of, collection, inbox, upload, monkeypatch
 ):
