@@ -11,7 +11,7 @@ from .scenes import SIDE, Scene, scenes
 from .steps import train
 
 COUNT = 1000  # scenes
-STEPS = 900
+STEPS = 1800
 BATCH = 16
 _PATCH = 8  # pixels
 _WIDE = 96  # channels
