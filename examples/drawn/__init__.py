@@ -1,0 +1,1 @@
+"""What train_detector.py is made of."""
