@@ -208,7 +208,9 @@ def _lists(content: Any) -> Any:
         return content  # asked first, since this is most of what there is
     if isinstance(content, list | tuple):
         return [_lists(item) for item in content]
-    return {key: _lists(item) for key, item in content.items()}
+    if isinstance(content, Mapping):
+        return {key: _lists(item) for key, item in content.items()}
+    return content  # a number of numpy, say
 
 
 def _many(number: int, noun: str) -> str:

@@ -126,10 +126,14 @@ def test_however_the_program_ends_it_leaves_no_process_and_no_folder(
         text=True,
         env=env,
     ) as parent:
-        folder = Path(parent.stdout.readline().split(" ", 1)[1].strip()).parent
-        found = [*pids(), int(parent.stdout.readline().split()[0])]
-        assert all(map(alive, found))
-        assert folder.exists()
+        try:
+            folder = Path(parent.stdout.readline().split(" ", 1)[1].strip()).parent
+            found = [*pids(), int(parent.stdout.readline().split()[0])]
+            assert all(map(alive, found))
+            assert folder.exists()
+        except BaseException:
+            parent.kill()  # else it is waited for
+            raise
         if how == "kill":
             parent.kill()
         else:
