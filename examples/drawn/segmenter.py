@@ -39,23 +39,18 @@ def train_sam(
     model, processor = build()
     tell(f"Drawing {count} scenes.")
     drawn = list(scenes(count, seed=seed))
-    pixels = processor(images=[one.image.to_pil() for one in drawn], return_tensors="pt")
+    pictures = [one.image.to_pil() for one in drawn]
+    pixels = processor(images=pictures, return_tensors="pt")["pixel_values"]
 
-    seeing = folder / "seeing.pt"
-    pixels = pixels["pixel_values"]
+    seeing, state = folder / "seeing.pt", folder / "training.pt"
     learn_to_see(model.vision_encoder, pixels, drawn, seeing, tell, steps=steps // 3, seed=seed)
-    with torch.inference_mode():
-        looks = torch.cat([model.get_image_embeddings(part) for part in pixels.split(50)])
-    looks = looks.clone()  # the large part stays as it is, and looks at each picture once
 
     def loss_of(rng: random.Random) -> Any:
         rows = rng.sample(range(count), min(BATCH, count))
         prompts, targets = prompted([drawn[row] for row in rows], rng)
-        return outline_loss(model, looks[rows], prompts, targets)
+        return outline_loss(model, model.vision_encoder(pixels[rows])[0], prompts, targets)
 
-    state = folder / "training.pt"
-    small = torch.nn.ModuleList([model.prompt_encoder, model.mask_decoder])
-    losses = train(small, state, loss_of, tell, steps=steps, rate=1e-3, seed=seed)
+    losses = train(model, state, loss_of, tell, steps=steps, rate=1e-3, seed=seed)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     for file in (state, seeing):
