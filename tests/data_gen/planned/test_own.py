@@ -22,6 +22,8 @@ def odd():
 def examples():
     found = SkillRegistry()
     for path in sorted(EXAMPLES.glob("*.py")):
+        if "@skill" not in path.read_text():
+            continue  # a program
         found = found.merge(SkillRegistry.from_file(path))
     return found
 
