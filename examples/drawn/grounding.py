@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .scenes import COLORS, KINDS, NAMES, SIDE, Scene, scenes
-from .steps import train
+from .steps import begun, saved, train
 
 COUNT = 1200  # scenes
 STEPS = 450
@@ -39,14 +39,9 @@ def train_grounding(
         count: How many scenes.
         steps: How many batches.
     """
-    import torch
-
-    if (weights := folder / "model.safetensors").is_file():
-        tell(f"{weights} is there; delete it to train again.")
+    if (made := begun(folder, build, tell, seed=seed)) is None:
         return []
-    torch.manual_seed(seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    model, processor = build(folder)
+    model, processor = made
     tell(f"Drawing {count} scenes.")
     drawn = list(scenes(count, seed=seed))
     pictures = processor.image_processor(
@@ -69,10 +64,7 @@ def train_grounding(
     learn_to_see(model, pictures, drawn, folder / "seeing.pt", tell, steps=steps // 3, seed=seed)
     state = folder / "training.pt"
     losses = train(model, state, loss_of, tell, steps=steps, rate=1e-3, seed=seed)
-    model.save_pretrained(folder)
-    processor.save_pretrained(folder)
-    for file in (state, folder / "seeing.pt"):
-        file.unlink(missing_ok=True)
+    saved(folder, model, processor)
     return losses
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .scenes import SIDE, Scene, scenes
-from .steps import train
+from .steps import begun, saved, train
 
 COUNT = 1000  # scenes
 STEPS = 1800
@@ -29,14 +29,9 @@ def train_sam(
         count: How many scenes.
         steps: How many batches.
     """
-    import torch
-
-    if (weights := folder / "model.safetensors").is_file():
-        tell(f"{weights} is there; delete it to train again.")
+    if (made := begun(folder, lambda _: build(), tell, seed=seed)) is None:
         return []
-    torch.manual_seed(seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    model, processor = build()
+    model, processor = made
     tell(f"Drawing {count} scenes.")
     drawn = list(scenes(count, seed=seed))
     pictures = [one.image.to_pil() for one in drawn]
@@ -51,10 +46,7 @@ def train_sam(
         return outline_loss(model, model.vision_encoder(pixels[rows])[0], prompts, targets)
 
     losses = train(model, state, loss_of, tell, steps=steps, rate=1e-3, seed=seed)
-    model.save_pretrained(folder)
-    processor.save_pretrained(folder)
-    for file in (state, seeing):
-        file.unlink(missing_ok=True)
+    saved(folder, model, processor)
     return losses
 
 

@@ -61,3 +61,32 @@ def train(
             torch.save({**states, "done": step + 1, "means": means}, file.with_suffix(".new"))
             file.with_suffix(".new").replace(file)
     return means
+
+
+def saved(folder: Path, model: Any, processor: Any) -> None:
+    """Save a trained model as the hub's are; what was kept to go on with is not needed then."""
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    for file in folder.glob("*.pt"):
+        file.unlink()
+
+
+def begun(
+    folder: Path, build: Callable[[Path], Any], tell: Callable[[str], None], *, seed: int
+) -> Any:
+    """Make the folder, and what is trained from its seed; none where that was trained before.
+
+    Args:
+        folder: Gets the model.
+        build: Makes it of random weights.
+        tell: Takes what a person is told.
+        seed: Of the weights.
+    """
+    import torch
+
+    if (weights := folder / "model.safetensors").is_file():
+        tell(f"{weights} is there; delete it to train again.")
+        return None
+    torch.manual_seed(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    return build(folder)
