@@ -10,8 +10,8 @@ from .kinds import TRIES, told
 from .scene import Dialogue, Scene
 from .script import Deed, Found, Made, Seen
 from .sides import two_things
-from .targets import line, picked
-from .wishes import BY_KEY, PLACES
+from .targets import Target, line, picked
+from .wishes import BY_KEY, PLACES, Wish
 
 _PRICE = re.compile(r"(?<![\d.,])\$?([0-9]{1,4}[.,][0-9]{2})(?![\d.,])")
 _LONGEST = 190  # letters of an expression
@@ -103,15 +103,7 @@ def largest(scene: Scene) -> Dialogue | None:
         return None
     target = picked(scene.rng.choice(groups), scene.words, scene.rng)
     wish = BY_KEY[scene.rng.choice(("measure", "colors.part", "crop", "find"))]
-    if target is None or not target.one or wish.skill not in scene.skills:
-        return None
-    act = scene.act(wish, target) if wish.key in scene.bank else None
-    text = scene.clause(act) if act else None
-    if act is None or text is None:
-        return None
-    plot = scene.plot()
-    plot.act(act)
-    return told(scene, plot, text, "compose")
+    return None if target is None or not target.one else _acted(scene, wish, target)
 
 
 def note_count(scene: Scene) -> Dialogue | None:
@@ -176,7 +168,12 @@ def where_line(scene: Scene) -> Dialogue | None:
     """Do something with the line that says something."""
     target = line(scene.item, scene.words, scene.rng) if has(scene, "ocr", "select") else None
     wish = BY_KEY[scene.rng.choice(("measure", "box", "blur.part", "erase", "crop"))]
-    if target is None or wish.skill not in scene.skills or wish.key not in scene.bank:
+    return None if target is None else _acted(scene, wish, target)
+
+
+def _acted(scene: Scene, wish: Wish, target: Target) -> Dialogue | None:
+    """Do something with what has to be chosen first."""
+    if wish.skill not in scene.skills or wish.key not in scene.bank:
         return None
     act = scene.act(wish, target)
     text = scene.clause(act) if act else None

@@ -163,11 +163,7 @@ def _what(scene: Scene) -> Dialogue | None:
     reply = scene.clause(act) if act else None
     if text is None or act is None or reply is None or "ask.what" not in scene.words:
         return None
-    first = Script(tongue=scene.words, told=_saying(scene, "ask.what"), thought=_thought(scene))
-    plot = scene.plot(1)
-    plot.act(act)
-    requests = (Request(text=text, items=(scene.item.item,)), Request(text=reply))
-    return Dialogue(kind="clarify", requests=requests, scripts=(first, plot.script()))
+    return _clarified(scene, text, "ask.what", reply, act)
 
 
 def _words(scene: Scene) -> Dialogue | None:
@@ -179,7 +175,12 @@ def _words(scene: Scene) -> Dialogue | None:
     reply = scene.clause(act) if act else None
     if act is None or text is None or reply is None:
         return None
-    first = Script(tongue=scene.words, told=_saying(scene, "ask.words"), thought=_thought(scene))
+    return _clarified(scene, text, "ask.words", reply, act)
+
+
+def _clarified(scene: Scene, text: str, key: str, reply: str, act: Act) -> Dialogue:
+    """Ask back with the words of a key, hear the reply, and do what it says."""
+    first = Script(tongue=scene.words, told=_saying(scene, key), thought=_thought(scene))
     plot = scene.plot(1)
     plot.act(act)
     requests = (Request(text=text, items=(scene.item.item,)), Request(text=reply))
