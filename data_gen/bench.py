@@ -1,6 +1,7 @@
 """Measure the generator: what the engine adds to a call, how fast it is, and on two processes.
 
-python -m llava_plus.data_gen.bench [--scenes 12] [--traces 1500] [--pairs 5] [--memory 100000]
+python -m llava_plus.data_gen.bench [--scenes 12] [--traces 1500] [--pairs 5] [--bypass 0.02]
+    [--memory 100000]
 
 `cold` runs with nothing remembered, `warm` once more on the same pictures with all remembered.
 Rates count from the first part that is done to the last, since starting is the same for all sizes.
@@ -32,10 +33,11 @@ CALLS = 10  # in one trace, where the overhead is measured
 ASKED = 50  # questions about a picture, where memory is measured
 
 
-def recipe(scenes: int, traces: int, workers: int) -> Recipe:
-    """Requests of the phrase banks about drawn scenes."""
+def recipe(scenes: int, traces: int, workers: int, bypass: float) -> Recipe:
+    """Requests of the phrase banks about drawn scenes; a share of replays runs as if cold."""
     given: dict[str, Any] = {"traces": traces, "workers": workers, "per_picture": 32, "side": 320}
     given |= {"pictures_per_part": 1, "sources": [{"drawn": scenes}]}
+    given |= {"verify": {"bypass": bypass}}
     return Recipe.parse({**given, "writers": [{"writer": "phrases"}]})
 
 
@@ -126,21 +128,23 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=12)
     parser.add_argument("--traces", type=int, default=1500)
     parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--bypass", type=float, default=0.02, help="of the replayed steps, 0..1")
     parser.add_argument("--memory", type=int, default=0, metavar="TRACES")
     options = parser.parse_args()
+    sizes = (options.scenes, options.traces)
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
         if options.memory:  # first, while this process has done nothing else
             tenth, end = memory(home / "memory", options.memory)
             print(f"memory: {tenth:.0f} MB at {options.memory // 10} traces, {end:.0f} MB at all")  # noqa: T201
         print(f"the engine adds {overhead(home / 'calls'):.2f} ms to a call", flush=True)  # noqa: T201
-        cold, done = rate(recipe(options.scenes, options.traces, 1), home / "cold", home / "cache")
+        cold, done = rate(recipe(*sizes, 1, options.bypass), home / "cold", home / "cache")
         print(f"cold: {cold:.1f} kept traces/s/core, {done.share:.1%} kept", flush=True)  # noqa: T201
         pairs = []
         for pair in range(options.pairs):
             one, two = (
                 rate(
-                    recipe(options.scenes, options.traces, workers),
+                    recipe(*sizes, workers, options.bypass),
                     home / f"{pair}-{workers}",
                     home / "cache",
                 )[0]
