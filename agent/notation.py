@@ -13,6 +13,7 @@ from pydantic import JsonValue, TypeAdapter
 from llava_plus.errors import SetupError, SkillError
 from llava_plus.skills import Call, SkillRegistry
 from llava_plus.skills.values import PREFIXES
+from llava_plus.syntax import steadily
 
 HANDLE = re.compile(r"[a-z]+_[0-9]+")
 CONTEXT = re.compile(r"(?P<images>[0-9])(\+(?P<pointer>click|box))?")
@@ -57,7 +58,7 @@ def parse_plan(text: str, skills: SkillRegistry) -> Plan:
 def parse_call_text(source: str, skills: SkillRegistry, *, call_id: str) -> Call:
     """Read `blur(img_1, boxes_1, strength=0.9)`; bare names are handles."""
     try:
-        node = ast.parse(source.strip(), mode="eval").body
+        node = steadily(lambda: ast.parse(source.strip(), mode="eval")).body
     except SyntaxError as error:
         raise SetupError(
             f"{source.strip()!r} is not a call such as blur(img_1, boxes_1)."

@@ -9,6 +9,7 @@ from types import FunctionType
 from typing import Any, get_args, get_type_hints
 
 from llava_plus.errors import SetupError
+from llava_plus.syntax import steadily
 
 from .classes import function_of, snake_case
 from .mistakes import VALUES, no_return_type, return_type, wrong
@@ -157,7 +158,7 @@ def _in_a_file(function: Callable[..., Any]) -> bool:
 
 def _version(source: Callable[..., Any], function: Callable[..., Any]) -> str:
     try:
-        code = inspect.getsource(source).encode()
+        code = steadily(lambda: inspect.getsource(source)).encode()
     except (OSError, TypeError):
         code = inspect.unwrap(function).__code__.co_code
     return hashlib.sha256(code).hexdigest()[:8]

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 from llava_plus.errors import SetupError
+from llava_plus.syntax import steadily
 
 from .declaration import FILE_MARK
 from .decorator import spec_of
@@ -143,7 +144,7 @@ def import_file(path: Path) -> ModuleType:
 def _check_replaced(path: Path) -> None:
     """Refuse a skill that Python has dropped in silence, because a later one has its name."""
     lines: dict[str, int] = {}
-    for node in ast.parse(path.read_bytes()).body:
+    for node in steadily(lambda: ast.parse(path.read_bytes())).body:
         if not isinstance(node, ast.FunctionDef | ast.ClassDef):
             continue
         marks = [ast.unparse(mark).partition("(")[0] for mark in node.decorator_list]

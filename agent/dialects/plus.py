@@ -27,6 +27,7 @@ from llava_plus.skills import (
     Value,
 )
 from llava_plus.skills.apis import BY_NAME
+from llava_plus.syntax import steadily
 
 from .outputs import output, rounded, shown
 from .stream import ACTIONS, THOUGHTS, VALUE
@@ -187,7 +188,7 @@ def _list(actions: str) -> list[Any]:
     problem = ""
     readers: tuple[Callable[[], Any], ...] = (
         lambda: json.loads(actions),
-        lambda: ast.literal_eval(actions),
+        lambda: steadily(lambda: ast.literal_eval(actions)),
         lambda: json.loads(actions.replace("'", '"')),
     )
     for reader in readers:

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from llava_plus.errors import SetupError
+from llava_plus.syntax import steadily
 
 from .checkpoint import AGAIN, placed
 from .grounding_dino import GroundingDino
@@ -61,7 +62,7 @@ def read_config(file: Path) -> dict[str, Any]:
     """
     config: dict[str, Any] = {}
     try:
-        for line in ast.parse(file.read_text()).body:
+        for line in steadily(lambda: ast.parse(file.read_text())).body:
             if not isinstance(line, ast.Assign) or not isinstance(line.targets[0], ast.Name):
                 raise ValueError(f"line {line.lineno} is no 'name = value'")
             config[line.targets[0].id] = ast.literal_eval(line.value)

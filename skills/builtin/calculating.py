@@ -12,6 +12,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 
 from llava_plus.errors import SkillError
 from llava_plus.skills import Number, skill
+from llava_plus.syntax import steadily
 
 _Plain = int | float
 
@@ -117,7 +118,7 @@ def _parsed(expression: str) -> ast.expr:
         )
     words = _words(expression.translate(str.maketrans(_SIGNS)))
     try:
-        return ast.parse(" ".join(words), mode="eval").body
+        return steadily(lambda: ast.parse(" ".join(words), mode="eval")).body
     except (SyntaxError, RecursionError, MemoryError) as error:
         hint = "Check operators and brackets; write 15 % of 80 as 0.15 * 80"
         raise SkillError(_complaint(expression, f"it is not arithmetic. {hint}")) from error
