@@ -28,7 +28,7 @@ GOLDENS = Path(__file__).parent / "goldens"
 with pytest.MonkeyPatch.context() as patch:
     patch.syspath_prepend(str(GOLDENS))
     MADE = SimpleNamespace(**runpy.run_path(str(GOLDENS / "checkpoints.py")))
-OURS = sys.modules.pop("ours")
+OURS, CONFIGS = sys.modules.pop("ours"), sys.modules.pop("configs")
 draw, pictures = OURS.draw, OURS.pictures
 SYSTEMS = ("cambrian", "cogvlm", "qwen_vl", "visualglm", "minigpt_4", "minigpt_v2", "flamingo")
 
@@ -192,9 +192,9 @@ def test_qwen_places_that_are_not_the_fixed_ones_are_refused(tmp_path):
     assert by_part(weight, 2)[:, 0].tolist() == [0, 2, 12, 14, 4, 6, 16, 18, 8, 10, 20, 22]
 
 
-@pytest.mark.parametrize("preset", MADE.RELEASED)
+@pytest.mark.parametrize("preset", CONFIGS.RELEASED)
 def test_a_released_config_is_known_and_inspected_as_its_preset(preset, tmp_path):
-    home = MADE.folder_with(tmp_path / "release", MADE.RELEASED[preset])
+    home = MADE.folder_with(tmp_path / "release", CONFIGS.RELEASED[preset])
     seen, wanted = inspect_model(str(home)), inspect_model(preset)
     assert seen.parameters == wanted.parameters
     assert seen.tokens == wanted.tokens
@@ -213,7 +213,7 @@ def test_a_released_config_is_known_and_inspected_as_its_preset(preset, tmp_path
     ],
 )
 def test_releases_that_cannot_be_expressed_are_named(preset, change, message, tmp_path):
-    home = MADE.folder_with(tmp_path / "release", MADE.RELEASED[preset] | change)
+    home = MADE.folder_with(tmp_path / "release", CONFIGS.RELEASED[preset] | change)
     with pytest.raises(SetupError, match=message):
         config_of_original(home)
 

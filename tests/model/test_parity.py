@@ -1,6 +1,5 @@
 """Our compositions against transformers' own classes, with the same random weights."""
 
-import numpy as np
 import pytest
 import torch
 import transformers
@@ -17,8 +16,7 @@ from transformers import (
 )
 
 from llava_plus.errors import SetupError
-from llava_plus.messages import ImagePart, Message, TextPart
-from llava_plus.model import LMM, LMMProcessor, train_tokenizer
+from llava_plus.model import LMM
 from llava_plus.model.checkpoints import (
     config_from_hub,
     load_folder,
@@ -26,7 +24,6 @@ from llava_plus.model.checkpoints import (
     renamed_to,
     save_folder,
 )
-from llava_plus.model.layout import Layout
 
 IMAGE, VIDEO = 5, 6
 TEXT = {
@@ -234,114 +231,6 @@ def test_weights_of_the_first_llava_code_are_read(pair):
             assert torch.equal(weight, before[key] + 1)
     finally:
         ours.load_state_dict(before)
-
-
-@pytest.mark.parametrize("kind", ["next", "onevision"])
-def test_token_counts_are_those_of_transformers(kind):
-    tokenizer = train_tokenizer(
-        ["a"], vocab_size=300, specials=["<image>", "</s>"], end_token="</s>"
-    )
-    if kind == "next":
-        from transformers.models.llava_next.image_processing_pil_llava_next import (
-            LlavaNextImageProcessorPil as Pictures,
-        )
-
-        pictures = Pictures(size={"shortest_edge": 336})
-        processor = transformers.LlavaNextProcessor.__new__(transformers.LlavaNextProcessor)
-        processor.patch_size, processor.num_additional_image_tokens = 14, 1
-        tile, side, extra = 336, 24, {}
-    else:
-        from transformers.models.llava_onevision.image_processing_pil_llava_onevision import (
-            LlavaOnevisionImageProcessorPil as Pictures,
-        )
-
-        pictures = Pictures()
-        processor = transformers.LlavaOnevisionProcessor.__new__(
-            transformers.LlavaOnevisionProcessor
-        )
-        processor.num_image_tokens, processor.vision_aspect_ratio = 729, "anyres_max_9"
-        tile, side, extra = 384, 27, {"max_tiles": 9}
-    processor.image_processor, processor.tokenizer = pictures, tokenizer
-    canvases = tuple(map(tuple, pictures.image_grid_pinpoints))
-    layout = Layout(mode="anyres", tile=tile, side=side, pinpoints=canvases, newline=True, **extra)
-    draw = np.random.default_rng(0)
-    for size in draw.integers(10, 3000, (500, 2)).tolist():
-        theirs = processor._get_number_of_features(*size, tile, tile) - (kind == "next")
-        assert layout.count_tokens(tuple(size)) == theirs
-
-
-def pixel_processors():
-    from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
-    from transformers.models.llava_next.image_processing_pil_llava_next import (
-        LlavaNextImageProcessorPil,
-    )
-    from transformers.models.llava_onevision.image_processing_pil_llava_onevision import (
-        LlavaOnevisionImageProcessorPil,
-    )
-
-    square = {"height": 16, "width": 16}
-    canvases = [[16, 32], [32, 16], [32, 32], [48, 16]]
-    short = {"size": {"shortest_edge": 16}, "crop_size": square}
-    tiles = {"pinpoints": tuple(map(tuple, canvases)), "newline": True, "mode": "anyres"}
-    return {
-        "pad": (LlavaImageProcessorPil(do_pad=True, **short), {"mode": "pad"}, False),
-        "crop": (LlavaImageProcessorPil(do_pad=False, **short), {"mode": "crop"}, False),
-        "next": (LlavaNextImageProcessorPil(image_grid_pinpoints=canvases, **short), tiles, False),
-        "onevision": (
-            LlavaOnevisionImageProcessorPil(image_grid_pinpoints=canvases, size=square),
-            {**tiles, "tile_several": False},
-            False,
-        ),
-        "several": (
-            LlavaOnevisionImageProcessorPil(image_grid_pinpoints=canvases, size=square),
-            {**tiles, "tile_several": False},
-            True,
-        ),
-    }
-
-
-def talk(*pixels):
-    parts = [ImagePart(pixels=one) for one in pixels]
-    return [Message(role="user", parts=(*parts, TextPart(text="what is it?")))]
-
-
-@pytest.mark.parametrize("kind", ["pad", "crop", "next", "onevision", "several"])
-def test_pixels_are_those_of_transformers(kind):
-    theirs, options, several = pixel_processors()[kind]
-    tokenizer = train_tokenizer(
-        ["what is it?"],
-        vocab_size=300,
-        specials=["<unk>", "<s>", "</s>", "<image>"],
-        end_token="</s>",
-    )
-    ours = LMMProcessor(
-        tokenizer,
-        template="vicuna_v1",
-        image_mean=tuple(theirs.image_mean),
-        image_std=tuple(theirs.image_std),
-        layout=Layout(tile=16, side=4, **options),
-    )
-    draw = np.random.default_rng(0)
-    for size in [(20, 37), (64, 30), (9, 9), (100, 31)]:
-        images = [draw.integers(0, 256, (*size, 3), np.uint8) for _ in range(1 + several)]
-        wanted = theirs([images] if several else images, return_tensors="pt")["pixel_values"]
-        got = ours.inputs(talk(*images))
-        assert got["image_sizes"].tolist() == [list(size)] * len(images)
-        torch.testing.assert_close(got["pixel_values"], wanted, atol=2e-5, rtol=1e-5)
-        counts = int((got["input_ids"] == ours.image_token_id).sum())
-        assert counts == len(images) * ours.layout.count_tokens(size, alone=not several)
-
-
-def test_a_saved_processor_lays_pictures_out_alike(tmp_path):
-    _, options, _ = pixel_processors()["onevision"]
-    tokenizer = train_tokenizer(["a"], vocab_size=300)
-    processor = LMMProcessor(tokenizer, layout=Layout(tile=16, side=4, **options))
-    processor.save_pretrained(tmp_path)
-    loaded = LMMProcessor.from_pretrained(tmp_path)
-    assert loaded.layout == processor.layout
-    conversation = talk(np.zeros((20, 90, 3), np.uint8))
-    for key, value in processor.inputs(conversation).items():
-        assert torch.equal(loaded.inputs(conversation)[key], value)
 
 
 def test_sharded_files_are_read_and_an_empty_folder_is_named(pair, tmp_path):

@@ -1,6 +1,6 @@
 """Checkpoints of the other systems on disk, in the names and shapes of their own code.
 
-Each function writes a tiny one into a folder; `RELEASED` are the configs of the real ones.
+Each function writes a tiny one into a folder; their configs stand in `configs.py`.
 """
 
 import json
@@ -10,6 +10,17 @@ from pathlib import Path
 
 import ours
 import torch
+from configs import (
+    BERT,
+    CAMBRIAN,
+    COGVLM,
+    COGVLM_VISION,
+    EVA,
+    QWEN,
+    TEXT,
+    TINY_CAMBRIAN,
+    VISUALGLM,
+)
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM, CLIPVisionModel, Dinov2Model
 
@@ -19,16 +30,6 @@ from llava_plus.model.resampler import square_places
 from llava_plus.model.towers import Tower
 
 LAYOUTS = Path(__file__).with_name("layouts")
-TEXT = {
-    "vocab_size": 128,
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 4,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 512,
-    "rms_norm_eps": 1e-5,
-}
 
 
 def layout(case):
@@ -79,33 +80,6 @@ def language_model(path, config):
     return path
 
 
-# What each config.json of a release says; the numbers that follow are the tiny ones.
-CAMBRIAN = {
-    "model_type": "cambrian_llama",
-    "architectures": ["CambrianLlamaForCausalLM"],
-    "mm_projector_type": "sva",
-    "mm_vision_tower_aux_list": [
-        "siglip/CLIP-ViT-SO400M-14-384",
-        "openai/clip-vit-large-patch14-336",
-        "facebook/dinov2-giant-res378",
-        "clip-convnext-XXL-multi-stage",
-    ],
-    "mm_vision_select_layer": -2,
-    "num_query_group": 1,
-    "start_of_vision_sampler_layers": 0,
-    "connector_only": False,
-}
-TINY_CAMBRIAN = {
-    "mm_vision_tower_aux_token_len_list": [16, 16, 16, 256],
-    "query_num_list": [16],
-    "image_token_len": 16,
-    "connector_depth": 2,
-    "vision_hidden_size": 16,
-    "stride_of_vision_sampler_layers": 2,
-    "num_of_vision_sampler_layers": 2,
-}
-
-
 def cambrian(path):
     home = folder_with(path / "cambrian", TEXT | CAMBRIAN | TINY_CAMBRIAN)
     config = config_of_original(home)
@@ -124,19 +98,6 @@ def cambrian(path):
     return Checkpoint(home, drawn(layout("cambrian")), config, {"tower": towers})
 
 
-COGVLM = {
-    "architectures": ["CogVLMForCausalLM"],
-    "auto_map": {"AutoModelForCausalLM": "modeling_cogvlm.CogVLMForCausalLM"},
-    "template_version": "chat",
-    "hidden_act": "silu",
-}
-COGVLM_VISION = {
-    "dropout_prob": 0.0,
-    "hidden_act": "gelu",
-    "in_channels": 3,
-    "layer_norm_eps": 1e-6,
-}
-# The names of THUDM/cogvlm-chat-hf, and the ones that its first code gives the same weights.
 SAT = (
     (r"lm_head", "mixins.lm.lm_head"),
     (r"model\.embed_tokens", "transformer.word_embeddings"),
@@ -239,18 +200,6 @@ def cogvlm(path):
     return Checkpoint(home, state, config)
 
 
-QWEN = {
-    "model_type": "qwen",
-    "architectures": ["QWenLMHeadModel"],
-    "layer_norm_epsilon": 1e-6,
-    "no_bias": True,
-    "kv_channels": 128,
-    "rotary_emb_base": 10000,
-    "tie_word_embeddings": False,
-    "use_logn_attn": True,
-}
-
-
 def qwen_vl(path):
     visual = {"heads": 2, "image_size": 8, "image_start_id": 100, "layers": 2, "mlp_ratio": 2.0}
     visual |= {"output_dim": 256, "patch_size": 2, "width": 16, "n_queries": 4}
@@ -260,17 +209,6 @@ def qwen_vl(path):
     state = drawn(layout("qwen-vl"))
     state["transformer.visual.attn_pool.pos_embed"] = square_places(2, 256)
     return Checkpoint(home, state, config_of_original(home))
-
-
-VISUALGLM = {
-    "model_type": "chatglm",
-    "architectures": ["ChatGLMModel"],
-    "layernorm_epsilon": 1e-5,
-    "position_encoding_2d": True,
-    "image_length": 32,
-}
-EVA = {"vocab_size": 1, "layernorm_epsilon": 1e-6, "max_sequence_length": 257}
-BERT = {"vocab_size": 32, "layernorm_epsilon": 1e-12, "layernorm_order": "post"}
 
 
 def visualglm(path):
@@ -352,54 +290,3 @@ def flamingo(path):
     twice = {name.replace(*alias): one for name, one in state.items() if alias[0] in name}
     wrap = "model_state_dict"
     return Checkpoint(path / "checkpoint.pt", state | twice, config, places, wrap=wrap)
-
-
-LARGE = {"vocab_size": 32000, "hidden_size": 4096, "num_hidden_layers": 32}
-LARGE |= {"num_attention_heads": 32, "rms_norm_eps": 1e-5, "max_position_embeddings": 2048}
-RELEASED = {
-    "cambrian-8b": LARGE
-    | CAMBRIAN
-    | {
-        "vocab_size": 128256,
-        "intermediate_size": 14336,
-        "num_key_value_heads": 8,
-        "rope_theta": 500000.0,
-        "mm_vision_tower_aux_token_len_list": [576, 576, 576, 9216],
-        "query_num_list": [576],
-        "image_token_len": 576,
-        "connector_depth": 3,
-        "vision_hidden_size": 1024,
-        "stride_of_vision_sampler_layers": 3,
-        "num_of_vision_sampler_layers": 10,
-    },
-    "cogvlm-17b": LARGE
-    | COGVLM
-    | {
-        "intermediate_size": 11008,
-        "vision_config": COGVLM_VISION
-        | {"hidden_size": 1792, "image_size": 490, "intermediate_size": 15360, "patch_size": 14}
-        | {"num_heads": 16, "num_hidden_layers": 63, "num_positions": 1226},
-    },
-    "qwen-vl-7b": LARGE
-    | QWEN
-    | {
-        "vocab_size": 151936,
-        "intermediate_size": 22016,
-        "visual": {"heads": 16, "image_size": 448, "image_start_id": 151857, "layers": 48}
-        | {"mlp_ratio": 4.9231, "output_dim": 4096, "patch_size": 14, "width": 1664},
-    },
-    "visualglm-6b": VISUALGLM
-    | {
-        "vocab_size": 130528,
-        "hidden_size": 4096,
-        "inner_hidden_size": 16384,
-        "num_layers": 28,
-        "num_attention_heads": 32,
-        "max_sequence_length": 2048,
-        "bos_token_id": 130004,
-        "eva_config": EVA
-        | {"num_layers": 39, "hidden_size": 1408, "num_attention_heads": 16, "patch_size": 14}
-        | {"inner_hidden_size": 6144, "image_size": [224, 224]},
-        "qformer_config": BERT | {"num_layers": 12, "hidden_size": 768, "num_attention_heads": 12},
-    },
-}
