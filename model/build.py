@@ -49,7 +49,8 @@ def layout_of(config: LMMConfig) -> Layout | None:
     known = {"tile": tower_size(first), "side": side, "tokens": tokens}
     if tokens == side**2:
         del known["tokens"]
-    return Layout.from_dict({**known, **cast("dict[str, object]", config.layout)})
+    facts = {"videos": not config.injections, **cast("dict[str, object]", config.layout)}
+    return Layout.from_dict({**known, **facts})
 
 
 def _connector(config: LMMConfig) -> tuple[str, dict[str, object]]:

@@ -33,6 +33,8 @@ class Layout:
         legacy_unpad: Round as the first LLaVA-NeXT code did, which differs in one of 50,000 sizes.
         splice: Whether tokens replace placeholders; without, a picture takes one placeholder,
             which stays a word.
+        videos: Whether frames of a video can be read so; not where layers of the decoder look at
+            pictures again.
     """
 
     mode: Literal["squeeze", "crop", "pad", "anyres"] = "squeeze"
@@ -46,6 +48,7 @@ class Layout:
     tile_several: bool = True
     legacy_unpad: bool = False
     splice: bool = True
+    videos: bool = True
 
     def __post_init__(self) -> None:
         if self.mode not in ("squeeze", "crop", "pad", "anyres"):
@@ -131,11 +134,13 @@ class Layout:
         return whole + height * (width + self.newline)
 
     def count_video_tokens(self, frames: int) -> int:
-        """Placeholders that a video takes: each frame at half its side, one newline at the end."""
+        """Placeholders that a video takes.
+
+        Each frame takes a grid of half the side, and one newline stands at the end (OneVision);
+        where tokens form no grid, each frame takes those of a picture (as in InstructBLIP).
+        """
         if self.tokens is not None:
-            raise ValueError(
-                f"{self.tokens} tokens of a view form no grid: frames of a video need one."
-            )
+            return frames * self.tokens
         return frames * math.ceil(self.side / 2) ** 2 + self.newline
 
 

@@ -75,8 +75,14 @@ def _rows(grid: Tensor, size: Size, layout: Layout, end: Tensor) -> Tensor:
     return torch.cat([rows, ends], dim=1).flatten(0, 1)
 
 
-def pack_video(frames: Tensor, side: int, newline: Tensor | None) -> Tensor:
-    """The tokens (token, dim) of a video: frames (frame, token, dim) at half their side, an end."""
+def pack_video(frames: Tensor, layout: Layout, newline: Tensor | None) -> Tensor:
+    """The tokens (token, dim) of a video: frames (frame, token, dim) at half their side, an end.
+
+    Where a frame's tokens form no grid, all of them follow each other.
+    """
+    if layout.tokens is not None:
+        return frames.flatten(0, 1)
+    side = layout.side
     grid = frames.transpose(1, 2).reshape(len(frames), -1, side, side)  # (frame, dim, row, column)
     half = math.ceil(side / 2)
     small = functional.interpolate(grid, (half, half), mode="bilinear")

@@ -84,11 +84,11 @@ class LMMProcessor:
         self._words = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
         self._words.encode_special_tokens = True
         self._preparer = Preparer(self.layout, self.sides)
-        grid, one_size = self.layout.tokens is None, len(self.sides) == 1
+        one_size = len(self.sides) == 1
         self._reads = Reads(
             template=self.template,
             layout=self.layout,
-            videos=self.video_token_id is not None and grid and one_size,
+            videos=self.video_token_id is not None and self.layout.videos and one_size,
             state_dim=None if self.state_token_id is None else state_dim,
         )
 
@@ -180,8 +180,12 @@ class LMMProcessor:
     def views(self, image: ImagePart, *, alone: bool = True) -> Pixels:
         """A picture as its tower reads it (view, 3, size, size)."""
         if len(self.sides) > 1:
-            raise ValueError("Towers want different sizes of this picture: use encode or inputs.")
-        return self._preparer.views(image, alone=alone)[0]
+            raise ValueError("Towers want different sizes of this picture: use views_by_side.")
+        return self.views_by_side(image, alone=alone)[0]
+
+    def views_by_side(self, image: ImagePart, *, alone: bool = True) -> list[Pixels]:
+        """A picture's views (view, 3, size, size), for each of ``sides``."""
+        return self._preparer.views(image, alone=alone)
 
     def alone(self, conversation: Conversation) -> bool:
         """Whether a conversation's pictures are tiled as a lone one is."""
@@ -255,7 +259,7 @@ class LMMProcessor:
 
     def _pixels(self, images: Sequence[ImagePart], alone: bool) -> Pixels | list[Pixels]:
         """The views of some pictures, for each side."""
-        views = [self._preparer.views(image, alone=alone) for image in images]
+        views = [self.views_by_side(image, alone=alone) for image in images]
         found = [
             np.concatenate([one[number] for one in views])
             if views

@@ -82,4 +82,4 @@ class Reader:
         """Videos, each (frame, 3, height, width), one row per placeholder."""
         frames = self.encode(torch.cat(list(pixel_values_videos)))
         videos = torch.split(frames, [len(video) for video in pixel_values_videos])
-        return torch.cat([pack_video(one, self.layout.side, self.newline) for one in videos])
+        return torch.cat([pack_video(one, self.layout, self.newline) for one in videos])

@@ -6,7 +6,7 @@ says where. A picture stands where it stood in the message, unless its template 
 
 from collections.abc import Callable, Iterator, Sequence
 
-from llava_plus.messages import Conversation, Message
+from llava_plus.messages import Conversation, ImagePart, Message, VideoPart
 
 from .template import Segment, Template, runs, shown, words_of
 
@@ -26,11 +26,13 @@ def _after_answer(conversation: Conversation, index: int) -> bool:
 
 
 def _pictures(message: Message, before: str = "", after: str = "") -> Segments:
-    """A message's pictures, each between words of its own."""
-    for image in message.images:
+    """A message's pictures and videos, each between words of its own."""
+    for part in message.parts:
+        if not isinstance(part, ImagePart | VideoPart):
+            continue
         if before:
             yield Segment(text=before)
-        yield Segment(image=image)
+        yield shown(part)
         if after:
             yield Segment(text=after)
 

@@ -185,7 +185,7 @@ def _config(recipe: Recipe, size: int, tokenizer: Any) -> LMMConfig:
     config = PRESETS[recipe.preset](size, image_token_id=vocabulary[template.image_token])
     lies = layout_of(config)
     found = {}
-    if lies is not None and lies.tokens is None and len(sides_of(config)) == 1:
+    if lies is not None and lies.videos and len(sides_of(config)) == 1:
         found["video_token_id"] = vocabulary.get(template.video_token)
     if config.states:
         found["state_token_id"] = vocabulary.get(template.state_token)

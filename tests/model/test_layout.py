@@ -116,10 +116,17 @@ def test_a_large_grid_is_shrunk_bilinearly():
 
 def test_a_video_is_pooled_frame_by_frame():
     frames = torch.randn(3, 9, 2)
-    tokens = pack_video(frames, 3, torch.ones(2))
+    tokens = pack_video(frames, Layout(tile=12, side=3, newline=True), torch.ones(2))
     assert tokens.shape == (3 * 4 + 1, 2)
     second = functional.interpolate(frames[1].T.view(1, 2, 3, 3), (2, 2), mode="bilinear")
     assert torch.allclose(tokens[4:8], second[0].flatten(1).T)
+
+
+def test_a_video_whose_frames_form_no_grid_keeps_all_of_their_tokens():
+    layout = Layout(tile=12, side=3, tokens=5)
+    frames = torch.randn(3, 5, 2)
+    assert layout.count_video_tokens(3) == 15
+    assert torch.equal(pack_video(frames, layout, None), frames.view(15, 2))
 
 
 def test_views_that_do_not_fit_the_sizes_are_named():

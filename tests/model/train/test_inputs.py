@@ -65,7 +65,8 @@ READS = {
     "llava-onevision-0.5b": ("qwen_1_5", TALKS),
     "cambrian-8b": ("llama_3", ["one picture", "three pictures"]),
     "cambrian-8b-plain": ("llama_3", ["one picture", "three pictures"]),
-    "qwen-vl-7b": ("qwen_vl", ["three pictures"]),
+    "qwen-vl-7b": ("qwen_vl", ["three pictures", "videos", "all"]),
+    "minigpt-v2": ("minigpt_v2", ["all"]),
 }
 
 
@@ -171,12 +172,12 @@ def test_a_saved_processor_gives_the_same_inputs(made, palm_e, tmp_path, preset)
         ("llava-1.5-7b", [state(1)], "State 1: this model reads no states"),
         ("llava-1.5-7b", [video(0)], r"Video 1 takes no tokens: its frames are \(0, 12, 20, 3\)"),
         ("cambrian-8b", [video(2)], "Video 1: this model reads no videos"),
-        ("qwen-vl-7b", [video(2)], "Video 1: this model reads no videos"),
+        ("cogvlm-17b", [video(2)], "Video 1: this model reads no videos"),
         ("cambrian-8b", [picture((9, 9)), picture((1, 300))], "Picture 2 of 300 x 1 pixels takes"),
     ],
 )
 def test_what_a_model_cannot_read_is_named(made, preset, talk, words):
-    templates = {"palm-e": "palm_e", "cambrian-8b": "llama_3", "qwen-vl-7b": "qwen_vl"}
+    templates = {"palm-e": "palm_e", "cambrian-8b": "llama_3", "cogvlm-17b": "cogvlm"}
     _, processor = made(preset, templates.get(preset, "vicuna_v1"))
     with pytest.raises(SetupError, match=words):
         processor.encode([*user(*talk), ANSWER])
