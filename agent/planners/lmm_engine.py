@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from llguidance.hf import from_tokenizer
@@ -29,10 +30,11 @@ class LMMEngine:
     """Greedy (or sampled) decoding for one conversation at a time.
 
     Only new tokens are read, tokens that the grammar forces are read together with the one before
-    them, and each picture goes through the tower once.
+    them, and each picture goes through the towers once.
 
-    Not covered: decoders that look at pictures again inside (gates, experts, samplers), that read
-    their prompt both ways, or whose towers read pictures of several sizes.
+    Decoders that look at pictures again inside (gates, experts, samplers) get all pictures of a
+    conversation in one call: where new ones came, it is read anew from its beginning. So it is, in
+    every step, for decoders that read their prompt both ways. Neither stops while it reads.
 
     Args:
         model: The LMM, on its device.
@@ -53,18 +55,19 @@ class LMMEngine:
         seed: int = 0,
         sessions: int = 4,
     ) -> None:
-        if model.injected or model.prefix_end_id is not None or len(model.towers) > 1:
-            raise SetupError(
-                "A planner reads its prompt in pieces, which this model cannot: its decoder looks"
-                " at pictures again, reads its prompt both ways, or has several towers."
-                " Use one with a single tower and a plain decoder, such as LLaVA."
-            )
         self.model = model
         model.train(False)
         self.processor = processor
         self.max_tokens = max_tokens
         self.stats = Stats()
-        self._sampler = Sampler(len(processor.tokenizer), temperature, seed, model.device)
+        marks = (processor.image_token_id, processor.video_token_id, processor.state_token_id)
+        self._sampler = Sampler(
+            len(processor.tokenizer),
+            temperature,
+            seed,
+            model.device,
+            barred=[one for one in marks if one is not None],
+        )
         self._memory = Memory(model.config, sessions, self._rewind)
         self._features: OrderedDict[str, Tensor] = OrderedDict()
         self._grammar_tokens = from_tokenizer(processor.tokenizer)
@@ -83,9 +86,9 @@ class LMMEngine:
         self._check_length(prompt)
         guide = Guide(self._grammar_tokens, grammar) if grammar is not None else None
         output = Output(self.processor.decode, guide, emit, self.stats)
-        past = self._memory.take(prompt)
+        past = self._past(prompt)
         try:
-            self._write(past, prompt, output, stop)
+            self._write(past, prompt, self._shown(past, prompt, conversation), output, stop)
         except (HaltedError, PlannerError):
             self._memory.keep(past)
             raise
@@ -103,52 +106,85 @@ class LMMEngine:
         self._memory.clear()
         self._features.clear()
 
-    def _write(self, past: Past, prompt: Prompt, output: Output, stop: Callable[[], bool]) -> None:
+    @property
+    def _in_one(self) -> bool:
+        """Whether the model reads a prompt with its pictures in one call."""
+        return bool(self.model.injected) or self.model.prefix_end_id is not None
+
+    def _past(self, prompt: Prompt) -> Past:
+        """What the model remembers of a prompt and can go on from."""
+        past = self._memory.take(prompt)
+        unseen = _holes(prompt.keys[len(past.keys) :]) > 0
+        if self.model.prefix_end_id is not None or (self.model.injected and unseen):
+            return self._memory.new(prompt)
+        return past
+
+    def _shown(self, past: Past, prompt: Prompt, conversation: Conversation) -> dict[str, Any]:
+        """What `LMM.forward` is given of the pictures that are still to be read."""
+        holes = _holes(prompt.keys[len(past.keys) :])
+        if not holes:
+            return {}
+        if not self._in_one:
+            return {"image_features": self._look(prompt, holes)}
+        self.stats.images += len(prompt.pictures)
+        inputs = self.processor.inputs(conversation)
+        given = {name: inputs[name] for name in ("image_sizes", "batch_num_images")}
+        if isinstance(pixels := inputs["pixel_values"], list):
+            return given | {"pixel_values": [one.to(self.model.device) for one in pixels]}
+        return given | {"pixel_values": pixels.to(self.model.device)}
+
+    def _write(
+        self,
+        past: Past,
+        prompt: Prompt,
+        shown: dict[str, Any],
+        output: Output,
+        stop: Callable[[], bool],
+    ) -> None:
         known = len(past.keys)
         self.stats.reused += known
         self.stats.prefilled += len(prompt.ids) - known
-        keys = prompt.keys[known:]
-        features = self._look(prompt, _holes(keys))
 
         def read(keys: Sequence[Key]) -> Tensor:
-            nonlocal features
-            now, features = features, None  # pictures stand in the prompt only
+            nonlocal shown
+            now, shown = shown, {}  # pictures stand in the prompt only
             return self._read(past, keys, now, stop)
 
         ends = (self.processor.end_token_id,)
-        output.write(read, keys, self._sampler, ends=ends, most=self.max_tokens)
+        output.write(read, prompt.keys[known:], self._sampler, ends=ends, most=self.max_tokens)
 
     def _rewind(self, cache: DynamicCache, kept: Tensor) -> None:
         self.model.rewind(cache, kept.to(self.model.device))
 
     def _read(
-        self, past: Past, keys: Sequence[Key], features: Tensor | None, stop: Callable[[], bool]
+        self, past: Past, keys: Sequence[Key], shown: dict[str, Any], stop: Callable[[], bool]
     ) -> Tensor:
         """Read tokens into the cache; the logits after the last one."""
-        for start in range(0, len(keys), CHUNK):
+        chunk = len(keys) if self._in_one else CHUNK
+        for start in range(0, len(keys), chunk):
             if stop():
                 raise HaltedError
-            part = keys[start : start + CHUNK]
+            part = keys[start : start + chunk]
             hole = self.processor.image_token_id
             ids = [hole if isinstance(key, tuple) else key for key in part]
-            rows = None
-            if features is not None and (holes := _holes(part)):
-                rows, features = features[:holes], features[holes:]
+            now, shown = shown, {}
+            if (features := now.get("image_features")) is not None:
+                holes = _holes(part)
+                now = {"image_features": features[:holes] if holes else None}
+                shown = {"image_features": features[holes:]}
             logits = self.model(
                 torch.tensor([ids], device=self.model.device),
-                image_features=rows,
                 past_key_values=past.cache,
                 use_cache=True,
                 logits_to_keep=1,
+                **now,
             ).logits
             past.keys += part
         last: Tensor = logits[0, -1]  # (vocabulary)
         return last
 
-    def _look(self, prompt: Prompt, holes: int) -> Tensor | None:
+    def _look(self, prompt: Prompt, holes: int) -> Tensor:
         """The features of the last pictures, as many as fill the placeholders (token, dim)."""
-        if not holes:
-            return None
         first, left = len(prompt.names), holes
         while left > 0:
             first -= 1
@@ -169,15 +205,16 @@ class LMMEngine:
 
     def _see(self, pictures: Sequence[ImagePart], alone: bool) -> Sequence[Tensor]:
         """The features of each picture, laid out as its placeholders (token, dim)."""
-        layout, device = self.processor.layout, self.model.device
-        if layout.mode == "squeeze" and not layout.newline:
-            pixels = [torch.from_numpy(self.processor.pixels(image)) for image in pictures]
+        processor, layout, device = self.processor, self.processor.layout, self.model.device
+        if layout.mode == "squeeze" and not layout.newline and len(processor.sides) == 1:
+            pixels = [torch.from_numpy(processor.pixels(image)) for image in pictures]
             return list(self.model.encode_images(torch.stack(pixels).to(device)))
         seen = []
         for image in pictures:
-            views = torch.from_numpy(self.processor.views(image, alone=alone)).to(device)
+            by_side = processor.views_by_side(image, alone=alone)
+            views = [torch.from_numpy(one).to(device) for one in by_side]
+            encoded = self.model.encode_images(views if len(views) > 1 else views[0])
             size = (image.pixels.shape[0], image.pixels.shape[1])
-            encoded = self.model.encode_images(views)
             seen.append(pack(encoded, size, layout, self.model.newline, alone=alone))
         return seen
 

@@ -1,5 +1,6 @@
 """Which token comes next."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,10 +17,20 @@ class Sampler:
         temperature: 0 takes the likeliest token, more draws.
         seed: Of what is drawn.
         device: Where the logits are.
+        barred: Tokens that are never chosen: those which stand for what is shown.
     """
 
-    def __init__(self, vocabulary: int, temperature: float, seed: int, device: Any) -> None:
+    def __init__(
+        self,
+        vocabulary: int,
+        temperature: float,
+        seed: int,
+        device: Any,
+        *,
+        barred: Sequence[int] = (),
+    ) -> None:
         self._vocabulary = vocabulary
+        self._barred = torch.tensor(barred, dtype=torch.long, device=device)
         self._temperature = temperature
         self._random = torch.Generator(device).manual_seed(seed)
 
@@ -30,7 +41,7 @@ class Sampler:
             logits: Of every token (vocabulary).
             guide: The grammar's state, where there is one.
         """
-        scores = logits[: self._vocabulary].float()
+        scores = logits[: self._vocabulary].float().index_fill(0, self._barred, -torch.inf)
         if guide:
             allowed = torch.from_numpy(guide.mask()[: len(scores)]).to(scores.device)
             scores = scores.masked_fill(~allowed, -torch.inf)
