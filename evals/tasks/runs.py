@@ -49,7 +49,10 @@ def answer_all(
         image = None if blind or not question.image else _seen(question, pictures)
         prompt = task.prompt(question)
         began = time.perf_counter()
-        answer = answerer.answer(prompt, image)
+        try:
+            answer = answerer.answer(prompt, image)
+        except SetupError as error:
+            raise SetupError(f"{_place(question)}: {error} What was answered is kept.") from error
         seconds = round(time.perf_counter() - began, 3)
         file.add(question.id, prompt=prompt, answer=answer, seconds=seconds)
         progress(number, len(questions))
@@ -115,9 +118,11 @@ def _seen(question: Question, pictures: Path) -> Image:
     try:
         return load_image(picture_path(question, pictures))
     except ImageError as error:
-        raise SetupError(
-            f"Question {question.id!r} (line {question.line}): {error} What was answered is kept."
-        ) from error
+        raise SetupError(f"{_place(question)}: {error} What was answered is kept.") from error
+
+
+def _place(question: Question) -> str:
+    return f"Question {question.id!r} (line {question.line})"
 
 
 def _judgement(judge: Judge, server: Server, prompt: str) -> str:

@@ -333,6 +333,15 @@ def test_a_damaged_picture_stops_the_run_and_keeps_what_was_answered(llava, data
     assert len(read("vqav2-tiny.jsonl")) == 3
 
 
+def test_a_question_that_the_model_cannot_read_is_named(llava, data, tiny):
+    change(data, 2, question="What color is the thing? " * 3000)
+    ask = ("eval", "vqav2", "--data", data, "--model", tiny, "--tokens", 2, "--limit", 3)
+    code, _, err = llava(*ask, "--out", "long.jsonl")
+    assert code == 1
+    assert "Question '1' (line 2): The conversation has grown to" in sentence(err)
+    assert [row.get("id") for row in read("long.jsonl")] == [None, "0"]
+
+
 def test_answers_to_something_else_are_not_gone_on_with(llava, data, server):
     Path("mine.txt").write_text("my diary")
     ask = ("eval", "vqav2", "--data", data, "--remote", server.name, "--out")
