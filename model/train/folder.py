@@ -82,7 +82,7 @@ class RunFolder:
             SetupError: One of them is damaged.
         """
         check_files(checkpoint)
-        for file in sorted(checkpoint.glob("*.pt")) + sorted(checkpoint.glob("*.pth")):
+        for file in sorted(checkpoint.rglob("*.pt")) + sorted(checkpoint.rglob("*.pth")):
             if not is_zipfile(file):
                 raise SetupError(
                     f"{file} is damaged. Remove {checkpoint} to go on from the checkpoint before"

@@ -36,6 +36,7 @@ def train_recipe(order: Order) -> Path:
     _needs_extra()
     recipe = order.recipe
     for stage in recipe.stages:
+        check_batch(stage, int(os.environ.get("WORLD_SIZE", recipe.processes)))
         for source in stage.data:
             path_of(source, stage)
     if recipe.processes == 1 or "WORLD_SIZE" in os.environ:
@@ -90,10 +91,12 @@ def _run(order: Order) -> None:
     recipe, folder = order.recipe, RunFolder(path=order.out)
     state = PartialState(cpu=not torch.cuda.is_available(), timeout=WAIT)
     for stage in recipe.stages:
-        check_batch(stage, state.num_processes)
         quantization(stage.lora)
-    if recipe.shard == "fsdp2" and state.num_processes == 1:
-        raise SetupError("shard: fsdp2 needs several processes, such as --set processes=2.")
+    alone = state.num_processes == 1 and not torch.distributed.is_initialized()
+    if recipe.shard != "none" and alone:
+        raise SetupError(
+            f"shard: {recipe.shard} needs several processes, such as --set processes=2."
+        )
     with state.main_process_first():
         if state.is_main_process:
             folder.claim(recipe, {"model": order.model and str(order.model.resolve())})

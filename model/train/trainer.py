@@ -10,6 +10,7 @@ from typing import Any, cast
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import Sampler, SequentialSampler
 from transformers import PrinterCallback, Trainer, TrainingArguments
@@ -192,7 +193,14 @@ class StageTrainer(Trainer):
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         if self.is_fsdp_enabled:
-            super()._load_from_checkpoint(resume_from_checkpoint, model)
+            try:
+                super()._load_from_checkpoint(resume_from_checkpoint, model)
+            except (CheckpointException, OSError, RuntimeError, ValueError) as error:
+                reason = (str(error).strip().splitlines() or [""])[-1][:200]
+                raise SetupError(
+                    f"{resume_from_checkpoint} cannot be read: it is damaged ({reason}). Remove it"
+                    " to go on from the checkpoint before it, or from the stage's beginning."
+                ) from error
             return
         load_trained(self._whole(model), Path(resume_from_checkpoint) / TRAINED)
 

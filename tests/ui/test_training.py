@@ -1,6 +1,9 @@
 """``llava-plus train``: from a recipe to a model, and what it says when something is off."""
 
 import json
+import re
+import runpy
+import shlex
 from pathlib import Path
 
 import pytest
@@ -69,6 +72,28 @@ def test_a_shipped_recipe_trains_a_tiny_model(home, tmp_path, capsys):
     model = LMM.from_pretrained(tmp_path / "out" / "tools" / "model")
     assert model.config.connector["type"] == "mlp"
     assert LMMProcessor.from_pretrained(tmp_path / "out/tools/model").template.name == "vicuna_v1"
+
+
+def test_what_the_documentation_says_to_try_runs_as_it_stands(tmp_path, capsys, monkeypatch):
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    program, commands = re.findall(r"^```(?:python|sh)\n(.*?)^```", page, re.DOTALL | re.MULTILINE)[
+        :2
+    ]
+    monkeypatch.chdir(tmp_path)
+    Path("try.py").write_text(program)
+    Path("recipes").symlink_to(ROOT / "recipes")
+    first, command = commands.replace("\\\n", " ").strip().splitlines()
+    assert first == "python try.py"
+    runpy.run_path("try.py")
+    with pytest.raises(SystemExit) as ended:
+        main(shlex.split(command)[1:])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert "The model is in try/run/instruct/model" in said
+    begun = LMM.from_pretrained("try/run/align/model").state_dict()
+    learned = LMM.from_pretrained("try/run/instruct/model").state_dict()
+    moved = {name.split(".")[0] for name, one in learned.items() if not one.equal(begun[name])}
+    assert moved == {"connector", "decoder"}
 
 
 def test_a_check_trains_nothing(home, tmp_path, capsys):

@@ -165,15 +165,18 @@ def test_states_learn_beside_pictures(recipe, home, pairs, tmp_path):
     assert (again.state_dim, again.tokens_per_state) == (16, 1)
 
 
-def test_two_processes_that_shard_learn_what_one_does(recipe, home, tmp_path):
+def test_two_processes_that_shard_and_are_killed_end_with_what_one_learns(recipe, home, tmp_path):
     data = (Source(name="mix", path=str(home / "mix.json")),)
     options = {"packing": True, "longest": 400, "per_device": 2, "data": data, "max_steps": 3}
     one = run(recipe(**options), home, tmp_path / "one")
-    made = recipe(**options, processes=2, shard="fsdp2", save_every=2)
+    made = recipe(**options, processes=2, shard="fsdp2", save_every=1)
+    code, _ = start(made, home, tmp_path / "two", tmp_path / "two/all")
+    assert code == -signal.SIGKILL
+    assert not (tmp_path / "two/all/model").exists()
     two = run(made, home, tmp_path / "two")
     assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-5
-    start = begin(made, home / "processor")[0].state_dict()
-    assert max(float((one[name] - start[name]).abs().max()) for name in one) > 1e-3
+    begun = begin(made, home / "processor")[0].state_dict()
+    assert max(float((one[name] - begun[name]).abs().max()) for name in one) > 1e-3
 
 
 def test_gradient_checkpointing_and_turns_change_nothing(recipe, home, tmp_path):
@@ -231,6 +234,7 @@ def test_a_checkpoint_of_another_model_is_named(recipe, home, tmp_path):
         ({"data": (Source(name="mix", path="/gone"),)}, "mix: nothing lies at /gone"),
         ({"batch": 3}, "a batch of 3 does not split into 1 processes"),
         ({"preset": "llava-next-vicuna-7b-tiny", "shard": "fsdp2"}, "needs several processes"),
+        ({"shard": "deepspeed"}, "deepspeed needs several processes"),
         # With bitsandbytes, the next thing that it needs is said.
         (
             {"lora": Lora(rank=2, alpha=2, bits=4)},
