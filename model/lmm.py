@@ -10,7 +10,6 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForImageTextToText,
     DynamicCache,
-    GenerationMixin,
     PreTrainedModel,
 )
 from transformers.cache_utils import Cache
@@ -18,15 +17,16 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from .build import build_connector, build_injections, build_states, build_towers, layout_of
 from .config import LMMConfig
+from .generating import ShownGenerationMixin
 from .layout import Size
 from .losses import labelled_loss, next_token_loss
-from .previous import embedding_before, remember, reorder
+from .previous import embedding_before, remember
 from .reading import Pixels, Reader
 from .sight import Seen, fall_behind, make_sight, rewind
 from .splice import filled, positions
 
 
-class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
+class LMM(PreTrainedModel, ShownGenerationMixin):  # type: ignore[no-untyped-call]
     """A decoder that reads pictures where its prompt holds image placeholders.
 
     Every picture takes as many placeholder tokens (``layout["image_token_id"]``) as its layout
@@ -264,18 +264,6 @@ class LMM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
             remember(cache, kept.shape[1], self.embed(kept[:, -1:]))
         if self.layout is not None:
             rewind(cache, self._holes(kept), self.layout.view_tokens)
-
-    def prepare_inputs_for_generation(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        inputs: dict[str, Any] = super().prepare_inputs_for_generation(*args, **kwargs)  # type: ignore[misc]
-        if not kwargs.get("is_first_iteration", False) and kwargs.get("use_cache", True):
-            for name in ("image_features", "state_values"):
-                inputs.pop(name, None)
-        return inputs
-
-    @staticmethod
-    def _reorder_cache(cache: Cache, beams: torch.LongTensor) -> Cache:
-        """Called by beam search, which would not know about the remembered embedding."""
-        return reorder(cache, beams)
 
     def _init_weights(self, module: nn.Module) -> None:
         if module is self:
