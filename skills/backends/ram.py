@@ -8,7 +8,7 @@ package itself is not imported: it does not work with today's transformers.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from llava_plus.skills import Image, Tags
 
 from .checkpoint import AGAIN, placed
 from .finds import Floats, check_picture
-from .matching import wanted_words
+from .matching import MOST, PICTURES, best_tags, wanted_words
 from .pickled import read_weights, tensors_of
 from .wording import pillow
 
@@ -63,7 +63,8 @@ def load_ram(file: Path, device: str) -> RamTagger:
     if lack:
         shown = ", ".join(lack[:3]) + (" …" if len(lack) > 3 else "")
         raise SetupError(f"The weights in {file} lack {len(lack)} parts: {shown}. {AGAIN}")
-    return RamTagger(placed(model, device), words, sure, side=sizes.side)
+    at_once = 1 if device == "cpu" else PICTURES
+    return RamTagger(placed(model, device), words, sure, side=sizes.side, at_once=at_once)
 
 
 class RamTagger:
@@ -74,16 +75,22 @@ class RamTagger:
         words: Its words.
         sure: How sure of each it must be, in 0..1: (word,).
         side: Pixels of the square picture that it sees.
+        at_once: How many calls it may do together; a processor gains nothing from several.
     """
 
-    def __init__(self, model: Any, words: tuple[str, ...], sure: Floats, *, side: int) -> None:
+    def __init__(
+        self, model: Any, words: tuple[str, ...], sure: Floats, *, side: int, at_once: int = 1
+    ) -> None:
+        self.at_once = at_once
         self._model = model
         self._words = words
         self._sure = sure
         self._side = side
         self._numbers = {word.lower(): number for number, word in enumerate(words)}
 
-    def __call__(self, image: Image, *, words: Sequence[str] | None = None, most: int = 5) -> Tags:
+    def __call__(
+        self, image: Image, *, words: Sequence[str] | None = None, most: int = MOST
+    ) -> Tags:
         """Return the words that fit, the surest first.
 
         Args:
@@ -92,29 +99,49 @@ class RamTagger:
                 out, all that fit, each judged by its own threshold.
             most: How many to return at most.
         """
-        check_picture("tag", image)
-        named = None if words is None else [self._number(word) for word in wanted_words(words)]
-        scores = self.scores(image)
-        numbers = np.flatnonzero(scores > self._sure) if named is None else np.array(named)
-        best = numbers[np.argsort(-scores[numbers], kind="stable")[:most]]
-        return Tags(
-            tuple(self._words[number] for number in best),
-            scores=tuple(round(float(scores[number]), 4) for number in best),
-        )
+        return self.together([{"image": image, "words": words, "most": most}])[0]
 
-    def scores(self, image: Image) -> Floats:
-        """Return how sure it is of each of its words, in 0..1: (word,)."""
+    def group(self, arguments: Mapping[str, Any]) -> Hashable:
+        """Return the same for all calls: each picture is brought to one size."""
+        return ""
+
+    def together(self, calls: Sequence[Mapping[str, Any]]) -> list[Tags]:
+        """Do several calls at once: the model looks at all pictures in one go."""
+        for call in calls:
+            check_picture("tag", call["image"])
+        lists = [call.get("words") for call in calls]
+        named = [
+            None if words is None else [self._number(word) for word in wanted_words(words)]
+            for words in lists
+        ]
+        seen = self.scores([call["image"] for call in calls])
+        return [
+            self._tags(scores, numbers, call.get("most", MOST))
+            for scores, numbers, call in zip(seen, named, calls, strict=True)
+        ]
+
+    def scores(self, images: Sequence[Image]) -> Floats:
+        """Return how sure it is of each of its words, in 0..1: (picture, word)."""
         import torch
+
+        tensor = torch.from_numpy(np.stack([self._pixels(image) for image in images]))
+        with torch.inference_mode():
+            logits = self._model(tensor.to(next(self._model.parameters()).device))
+        scores: Floats = logits.float().sigmoid().cpu().numpy()
+        return scores
+
+    def _pixels(self, image: Image) -> Floats:
+        """Return a picture as it is seen: (3, side, side)."""
         from PIL import Image as Pillow
 
         square = (self._side, self._side)
         small = pillow(image).resize(square, Pillow.Resampling.BILINEAR)
         pixels = (np.asarray(small, np.float32) / 255 - MEAN) / SPREAD  # (side, side, 3)
-        tensor = torch.from_numpy(pixels.astype(np.float32).transpose(2, 0, 1)[None])
-        with torch.inference_mode():
-            logits = self._model(tensor.to(next(self._model.parameters()).device))[0]
-        scores: Floats = logits.float().sigmoid().cpu().numpy()
-        return scores
+        return pixels.astype(np.float32).transpose(2, 0, 1)
+
+    def _tags(self, scores: Floats, named: Sequence[int] | None, most: int) -> Tags:
+        numbers = np.flatnonzero(scores > self._sure) if named is None else np.array(named)
+        return best_tags(scores[numbers], [self._words[number] for number in numbers], most)
 
     def _number(self, word: str) -> int:
         if (number := self._numbers.get(word)) is not None:

@@ -75,7 +75,7 @@ def test_the_published_sizes_are_read_off_their_weights():
 
 
 def test_words_over_their_own_threshold_come_the_surest_first(tmp_path, picture):
-    even = load_ram(save(tmp_path / "even"), "cpu").scores(picture)
+    even = load_ram(save(tmp_path / "even"), "cpu").scores([picture])[0]
     sure = (even + 0.01).clip(0, 1)
     sure[[1, 4]] = even[[1, 4]] - 0.01
     tagger = load_ram(save(tmp_path, sure=sure.tolist()), "cpu")
@@ -90,6 +90,8 @@ def test_words_of_a_callers_list_come_back_whether_they_fit_or_not(tmp_path, pic
     tagger = load_ram(save(tmp_path, sure=(1.0,) * 6), "cpu")
     assert not len(tagger(picture))
     assert set(tagger(picture, words=["tree", "CAT", "cat "]).names) == {"tree", "Cat"}
+    calls = [{"image": picture, "words": ["tree"]}, {"image": Image(picture.pixels[:40])}]
+    assert tagger.together(calls) == [tagger(**call) for call in calls]
     told = r"ram knows 6 words, and 'trees' is none.* are tree, street\."
     with pytest.raises(SkillError, match=told):
         tagger(picture, words=["trees"])
@@ -118,7 +120,7 @@ def test_the_lists_are_taken_from_the_authors_package_which_is_not_imported(
     monkeypatch.syspath_prepend(tmp_path / "site")
     assert importlib.machinery.PathFinder.find_spec("ram") is not None
     assert status_of(named("ram"), str(file)).state == "available"
-    assert load_ram(file, "cpu").scores(picture).shape == (6,)
+    assert load_ram(file, "cpu").scores([picture]).shape == (1, 6)
     assert "ram" not in sys.modules
 
 
