@@ -38,7 +38,7 @@ class Sizes:
     @property
     def side(self) -> int:
         """Pixels of the square picture: the last stage sees it in one window."""
-        return PATCH * self.window * 2 ** (len(self.depths) - 1)
+        return PATCH * self.window << (len(self.depths) - 1)
 
 
 class Ram(nn.Module):
@@ -98,7 +98,7 @@ def _asked(layer: nn.Module, state: Tensor, seen: Tensor) -> Tensor:
     )
     heard = functional.scaled_dot_product_attention(query, key, value)
     state = join["LayerNorm"](join["dense"](heard.transpose(1, 2).flatten(2)) + state)
-    inner = functional.gelu(parts["intermediate"]["dense"](state))  # type: ignore[operator]
+    inner = functional.gelu(parts["intermediate"]["dense"](state))
     last = cast(nn.ModuleDict, parts["output"])
     return cast(Tensor, last["LayerNorm"](last["dense"](inner) + state))
 
