@@ -94,7 +94,8 @@ def _shares(
     sizes = [np.prod(boxes[..., 2:] - boxes[..., :2], axis=-1) for boxes in (first, second)]
     union = sizes[0] + sizes[1] - shared
     shares: NDArray[np.float64] = np.zeros_like(shared)
-    return np.divide(shared, union, out=shares, where=union > 0)
+    np.divide(shared, union, out=shares, where=union > 0)
+    return shares
 
 
 def _label(boxes: Boxes, index: int) -> str:
