@@ -3,7 +3,9 @@
 import difflib
 import json
 import re
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -92,7 +94,10 @@ def _take_word(token: str, spec: SkillSpec, args: dict[str, JsonValue]) -> None:
         if is_words(parameter):
             before = args.get(parameter.name)
             word = _value(token, parameter)
-            args[parameter.name] = f"{before} {word}" if before else word
+            if isinstance(before, list) and isinstance(word, list):
+                args[parameter.name] = [*before, *word]
+            else:
+                args[parameter.name] = f"{before} {word}" if before else word
             return
         if parameter.name == token and parameter.json_schema.get("type") == "boolean":
             args[token] = True
@@ -102,7 +107,7 @@ def _take_word(token: str, spec: SkillSpec, args: dict[str, JsonValue]) -> None:
 
 def _value(text: str, parameter: Parameter) -> JsonValue:
     if is_words(parameter):
-        return _unquoted(text)
+        return _several(text) if _takes_list(parameter.json_schema) else _unquoted(text)
     if text.lower() in CONSTANTS:
         return CONSTANTS[text.lower()]
     try:
@@ -110,6 +115,19 @@ def _value(text: str, parameter: Parameter) -> JsonValue:
     except ValueError:
         return _unquoted(text)
     return value
+
+
+def _takes_list(schema: Mapping[str, Any]) -> bool:
+    ways = [way.get("type") for way in schema.get("anyOf", (schema,))]
+    return "array" in ways and "string" not in ways
+
+
+def _several(text: str) -> list[JsonValue]:
+    """Read a list of words: ["red car", "dog"], or with commas between them."""
+    if text[:1] == "[":
+        with suppress(ValueError):
+            return list(json.loads(text))
+    return [_unquoted(part.strip()) for part in _unquoted(text).split(",") if part.strip()]
 
 
 def _unquoted(text: str) -> str:

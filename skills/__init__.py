@@ -2,6 +2,7 @@
 
 from .calls import Call, Observation
 from .decorator import skill
+from .following import followed
 from .images import IMAGE_SUFFIXES, load_image
 from .installed import LoadedSkills, load_skills
 from .journal import Ended, Journal
@@ -54,6 +55,7 @@ __all__ = [
     "catalog_markdown",
     "catalog_page",
     "default_registry",
+    "followed",
     "load_image",
     "load_skills",
     "model_registry",

@@ -11,6 +11,7 @@ DONE_WITH = {  # skills that no model does alone, and those with whose models th
     "open_found": ("search_images",),
     "show_found": ("search_images",),
 }
+_OPENED = "named with --pictures FOLDER where the program starts"
 
 
 def needs_model(name: str, preferred: Collection[str] = ()) -> SkillError:
@@ -22,14 +23,20 @@ def needs_model(name: str, preferred: Collection[str] = ()) -> SkillError:
     """
     there = ""
     told: list[str] = []
+    others: list[str] = []
     for skill in DONE_WITH.get(name, (name,)):
-        available, sentences = _states(skill, preferred)
+        available, sentences, untold = _states(skill, preferred)
         there = there or available
         told += [] if available else sentences
+        others += [] if available else untold
     if told or not there:
         models = f"{'. '.join(told) or 'None is known'}."
-        return SkillError(f"{name} needs a model, and there is none here. {models}")
-    if name == "search_images" or "search_images" in DONE_WITH.get(name, ()):
+        rest = f" {' and '.join(others)} can do it, too." if others else ""
+        lacks = ", and there is none here"
+        if _searches(name):
+            lacks = f", and a folder of pictures that is {_OPENED}; not both are here"
+        return SkillError(f"{name} needs a model{lacks}. {models}{rest}")
+    if _searches(name):
         return needs_pictures(name)
     return SkillError(
         f"{name}: the model {there} can do it, but is not among the skills in use. They were "
@@ -45,12 +52,17 @@ def needs_pictures(name: str) -> SkillError:
     )
 
 
-def _states(skill: str, preferred: Collection[str]) -> tuple[str, list[str]]:
-    """Name the first model that can do a skill here, if any, and say how it is with each."""
+def _searches(name: str) -> bool:
+    return "search_images" in DONE_WITH.get(name, (name,))
+
+
+def _states(skill: str, preferred: Collection[str]) -> tuple[str, list[str], list[str]]:
+    """Name the first model that can do a skill here, say how it is with each, and name the rest."""
     from .backends import BACKENDS, status_of
 
-    offered = [each for each in BACKENDS if each.skill == skill]
-    offered = [each for each in offered if each.name in preferred] or offered
+    every = [each for each in BACKENDS if each.skill == skill]
+    offered = [each for each in every if each.name in preferred] or every
     states = [(each.name, status_of(each)) for each in offered]
     there = next((name for name, status in states if status.state == "available"), "")
-    return there, [f"{name} {status.sentence}" for name, status in states]
+    told = [f"{name} {status.sentence}" for name, status in states]
+    return there, told, [each.name for each in every if each not in offered]

@@ -6,6 +6,9 @@ from typing import Any
 from llava_plus.errors import SetupError
 from llava_plus.skills.classes import DEVICE
 
+from .precision import kept_precision
+from .weights import model_type
+
 AGAIN = "Pull or copy them again, or name other weights."
 
 
@@ -29,7 +32,7 @@ def load_checkpoint(
         device: "cuda", "mps" or "cpu".
         model_class: A class of transformers.
         processor_class: The one that belongs to it.
-        half: Whether it runs in bfloat16 on a GPU; elsewhere, and if not, it runs in float32.
+        half: Whether its weights are kept in 16 bits on a GPU; elsewhere, and if not, in float32.
         unused: How the names of weights begin that may be missing, since nothing here uses them.
 
     Raises:
@@ -43,7 +46,7 @@ def load_checkpoint(
     try:
         model, report = model_class.from_pretrained(
             folder,
-            dtype=torch.bfloat16 if half and device.startswith("cuda") else torch.float32,
+            dtype=getattr(torch, kept_precision(device)) if half else torch.float32,
             use_safetensors=True,
             output_loading_info=True,
             **here,
@@ -52,6 +55,9 @@ def load_checkpoint(
     except (*damage, SafetensorError) as error:
         if is_out_of_memory(error):
             raise
+        if "Unrecognized configuration class" in str(error):
+            told = f"{folder} holds a model of type {model_type(folder)!r}, which cannot do this."
+            raise SetupError(f"{told} Name other weights.") from error
         raise SetupError(
             f"The weights in {folder} cannot be loaded: {_first_line(error)} {AGAIN}"
         ) from error

@@ -23,6 +23,7 @@ from llava_plus.skills.workers import GIVEN_UP
 from .checkpoint import is_out_of_memory
 from .finds import check_picture
 from .pipelines import is_pipeline, part_weights
+from .precision import kept_precision
 from .weights import find_weights
 
 BASE = "stable-diffusion-v1-5/stable-diffusion-v1-5"
@@ -231,7 +232,7 @@ def _rounded(length: float, side: int) -> int:
 
 
 def _loaded(folder: Path, device: str, kind: Any, **parts: Any) -> Any:
-    """Return a pipeline on its device; in half precision on an accelerator of CUDA."""
+    """Return a pipeline on its device."""
     pipe = _read(folder, device, kind, **parts)
     for name, part in pipe.components.items():
         if (folder / name).is_dir() and name not in parts:
@@ -250,11 +251,10 @@ def _loaded(folder: Path, device: str, kind: Any, **parts: Any) -> Any:
 def _read(folder: Path, device: str, kind: Any, **parts: Any) -> Any:
     import torch
 
-    half = device.startswith("cuda")
     try:
         return kind.from_pretrained(
             folder,
-            dtype=torch.float16 if half else torch.float32,
+            dtype=getattr(torch, kept_precision(device)),
             use_safetensors=True,
             local_files_only=True,
             **parts,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,11 @@ SENTENCE = (
     "this is a photo of {}."  # as transformers' own zero-shot classification, in small letters
 )
 AT_ONCE = 64  # sentences
+MOST = 5  # words of a picture, where nobody says how many
+PICTURES = 16  # of calls that wait
 LISTS = 4  # lists of words whose sentences are remembered
+
+BLANK = Image(np.full((32, 32, 3), 127, np.uint8))  # the models want a picture with each text
 
 
 def load_matcher(folder: Path, device: str) -> Matcher:
@@ -30,7 +34,8 @@ def load_matcher(folder: Path, device: str) -> Matcher:
     from transformers import AutoModel, AutoProcessor
 
     model, processor = load_checkpoint(folder, device, AutoModel, AutoProcessor)
-    return Matcher(model, processor, key=identity(folder))
+    at_once = 1 if device == "cpu" else PICTURES
+    return Matcher(model, processor, key=identity(folder), at_once=at_once)
 
 
 class Matcher:
@@ -40,9 +45,11 @@ class Matcher:
         model: A ``SiglipModel``, ``Siglip2Model`` or ``CLIPModel``.
         processor: Its processor.
         key: Names the weights.
+        at_once: How many calls it may do together; a processor gains nothing from several.
     """
 
-    def __init__(self, model: Any, processor: Any, *, key: str) -> None:
+    def __init__(self, model: Any, processor: Any, *, key: str, at_once: int = 1) -> None:
+        self.at_once = at_once
         self.pairing = Pairing(model, processor, key=key)
         self.search_images = self.pairing.search_images
         self._model = model
@@ -51,7 +58,9 @@ class Matcher:
         self._known: dict[tuple[str, ...], Floats] = {}
         self.read = 0  # how many sentences the model has read
 
-    def __call__(self, image: Image, *, words: Sequence[str] | None = None, most: int = 5) -> Tags:
+    def __call__(
+        self, image: Image, *, words: Sequence[str] | None = None, most: int = MOST
+    ) -> Tags:
         """Return the words that fit best, the best one first.
 
         Args:
@@ -62,23 +71,33 @@ class Matcher:
         Returns:
             Words with scores: of SigLIP the chance that each fits, of CLIP its share among all.
         """
-        check_picture("tag", image)
-        names = tuple(wanted_words(words)) if words is not None else COMMON_THINGS
-        scores = self.scores(image, names)
-        best = np.argsort(-scores, kind="stable")[:most]
-        return Tags(
-            tuple(names[index] for index in best),
-            scores=tuple(round(float(scores[index]), 4) for index in best),
-        )
+        return self.together([{"image": image, "words": words, "most": most}])[0]
+
+    def group(self, arguments: Mapping[str, Any]) -> Hashable:
+        """Return the same for all calls: each picture is brought to one size."""
+        return ""
+
+    def together(self, calls: Sequence[Mapping[str, Any]]) -> list[Tags]:
+        """Do several calls at once: the model looks at all pictures in one go."""
+        for call in calls:
+            check_picture("tag", call["image"])
+        lists = [call.get("words") for call in calls]
+        names = [COMMON_THINGS if each is None else tuple(wanted_words(each)) for each in lists]
+        seen = self.pairing.vectors(call["image"] for call in calls)  # (call, channel)
+        return [
+            best_tags(self._fits(vector, known), known, call.get("most", MOST))
+            for vector, known, call in zip(seen, names, calls, strict=True)
+        ]
 
     def scores(self, image: Image, names: tuple[str, ...]) -> Floats:
         """Return how well each word fits, in 0..1: (word,)."""
+        return self._fits(self.pairing.vectors([image])[0], names)
+
+    def _fits(self, seen: Floats, names: tuple[str, ...]) -> Floats:
+        """Return how well each word fits what was seen, (channel,) of length 1: (word,)."""
         import torch
 
-        texts = self._sentences(names)  # (word, channel)
-        output = self._seen(image, [SENTENCE.format(names[0])])
-        logits = output.image_embeds.float().cpu().numpy()[0] @ texts.T
-        logits = logits * float(self._model.logit_scale.detach().exp())
+        logits = seen @ self._sentences(names).T * float(self._model.logit_scale.detach().exp())
         if self._alone:
             logits = logits + float(self._model.logit_bias.detach())
         fits = torch.from_numpy(logits)
@@ -88,24 +107,23 @@ class Matcher:
     def _sentences(self, names: tuple[str, ...]) -> Floats:
         """Return what the model makes of each word in a sentence, of length 1: (word, channel)."""
         if names not in self._known:
-            blank = Image(np.full((32, 32, 3), 127, np.uint8))  # it wants a picture with each text
             parts = []
             for start in range(0, len(names), AT_ONCE):
                 texts = [SENTENCE.format(name) for name in names[start : start + AT_ONCE]]
-                parts.append(self._seen(blank, texts).text_embeds.float().cpu().numpy())
+                parts.append(self._read(texts).text_embeds.float().cpu().numpy())
                 self.read += len(texts)
             if len(self._known) == LISTS:
                 self._known.pop(next(iter(self._known)))
             self._known[names] = np.concatenate(parts)
         return self._known[names]
 
-    def _seen(self, image: Image, texts: list[str]) -> Any:
+    def _read(self, texts: list[str]) -> Any:
         import torch
 
         longest = self._model.config.text_config.max_position_embeddings
         padding = {"padding": "max_length", "max_length": longest} if self._alone else {}
         inputs = self._processor(
-            images=pillow(image), text=texts, return_tensors="pt", **{"padding": True, **padding}
+            images=pillow(BLANK), text=texts, return_tensors="pt", **{"padding": True, **padding}
         )
         if inputs["input_ids"].shape[1] > longest:
             raise SkillError(
@@ -114,6 +132,15 @@ class Matcher:
             )
         with torch.inference_mode():
             return self._model(**inputs.to(self._model.device))
+
+
+def best_tags(scores: Floats, names: Sequence[str], most: int) -> Tags:
+    """Return the words with the highest scores, the best one first."""
+    best = np.argsort(-scores, kind="stable")[:most]
+    return Tags(
+        tuple(names[index] for index in best),
+        scores=tuple(round(float(scores[index]), 4) for index in best),
+    )
 
 
 def wanted_words(words: Sequence[str]) -> list[str]:

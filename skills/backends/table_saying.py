@@ -8,6 +8,8 @@ from .depth_anything import load_depth_anything
 from .florence2 import load_florence2
 from .image_text import load_image_text
 from .matching import load_matcher
+from .ram import check_ram, load_ram
+from .single import Single
 from .trocr import load_trocr
 from .vitpose import load_vitpose
 
@@ -78,6 +80,19 @@ SAYING = (
     replace(IMAGE_TEXT, skill="ask", method="ask"),
     SIGLIP,
     CLIP,
+    Backend(
+        name="ram",
+        skill="tag",
+        note="Here it knows some 4,600 words by itself; where words is left out, all that fit are "
+        "named, and none where none fits.",
+        weights="xinyu1205/recognize_anything_model/ram_swin_large_14m.pth",
+        model_types=(),
+        licence="Apache-2.0",
+        download=5630,
+        working=2000,
+        load=load_ram,
+        single=Single(ending=".pth", check=check_ram),
+    ),
     replace(SIGLIP, skill="search_images", method="search_images"),
     replace(CLIP, skill="search_images", method="search_images"),
     replace(FLORENCE2, skill="ocr", method="ocr", chosen_only=True),

@@ -49,7 +49,7 @@ def lacking(folder: Path, *, words: bool) -> str:
     files = weight_files(folder)
     if not files:
         return _SINGLE
-    return next((file.name for file in files if not _whole(file)), "")
+    return next((str(file.relative_to(folder)) for file in files if not _whole(file)), "")
 
 
 def weight_files(folder: Path) -> tuple[Path, ...]:

@@ -5,7 +5,7 @@ import pytest
 
 from llava_plus.agent import parse_call, write_call
 from llava_plus.errors import SetupError
-from llava_plus.skills import Artifacts, Boxes, Image, Points
+from llava_plus.skills import Artifacts, Boxes, Image, Points, model_registry
 
 
 @pytest.fixture
@@ -48,6 +48,16 @@ def test_a_typed_call_is_read(skills, artifacts, text, args):
     call = parse_call(text, skills, artifacts)
     assert call.args == args
     assert list(call.args) == list(args)
+
+
+@pytest.mark.parametrize(
+    "written", ['words=["red car","dog"]', "words='red car, dog'", "'red car' dog"]
+)
+def test_a_list_of_words_is_read_however_it_is_written(artifacts, written):
+    call = parse_call(f"/tag img_1 {written}", model_registry(), artifacts)
+    assert call.args == {"image": "img_1", "words": ["red car", "dog"]}
+    again = parse_call(write_call(call.skill, call.args), model_registry(), artifacts)
+    assert again.args == call.args
 
 
 @pytest.mark.parametrize(

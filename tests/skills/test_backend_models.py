@@ -373,6 +373,29 @@ def test_the_precision_fits_the_device_and_can_be_named(monkeypatch):
         kind()
 
 
+@pytest.mark.parametrize(
+    ("device", "card", "named_one", "kept"),
+    [
+        ("cpu", None, "bfloat16", "float32"),
+        ("cuda", (9, 0), "", "bfloat16"),
+        ("cuda", (7, 5), "", "float16"),
+        ("cuda:1", (9, 0), "float16", "float16"),
+        ("cuda", (9, 0), "float32", "float32"),
+    ],
+)
+def test_large_weights_are_kept_as_they_are_calculated_with(
+    device, card, named_one, kept, monkeypatch
+):
+    import torch
+
+    from llava_plus.skills.backends.precision import kept_precision
+
+    monkeypatch.setenv("LLAVA_PLUS_SKILL_PRECISION", named_one)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: card is not None)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: card)
+    assert kept_precision(device) == kept
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_models_work_with_fewer_digits_as_on_a_graphics_card(
     name, checkpoint, noise, own_choice, monkeypatch

@@ -176,6 +176,23 @@ def test_sentences_are_read_once_for_all_pictures(model, noise):
     assert ours.read - before == 2 + len(COMMON_THINGS)
 
 
+@pytest.mark.parametrize("name", ["siglip", "clip"])
+def test_tags_are_the_same_for_calls_that_are_done_together(name, model, noise):
+    ours = model(name)
+    calls = [
+        {"image": noise, "words": ["cat", "red car"]},
+        {"image": Image(noise.pixels[:30]), "most": 2},
+        {"image": noise, "words": ["cat", "dog", "bird"], "most": 1},
+    ]
+    assert len({ours.group(call) for call in calls}) == 1
+    for call, tags in zip(calls, ours.together(calls), strict=True):
+        alone = ours(**call)
+        assert tags.names == alone.names
+        assert tags.scores == pytest.approx(alone.scores, abs=2e-4)
+    with pytest.raises(SkillError, match="wanted at least 8 each way"):
+        ours.together([*calls, {"image": Image(noise.pixels[:1])}])
+
+
 def test_depth_lies_where_transformers_own_reading_puts_it(model, noise):
     import torch
 
@@ -377,7 +394,7 @@ def test_the_weights_of_another_model_are_told_apart(checkpoint):
     assert "holds a model of type 'clip', wanted 'blip-2'" in status.sentence
     status = status_of(named("siglip"), str(checkpoint("clip")))
     assert "wanted 'siglip' or 'siglip2'" in status.sentence
-    with pytest.raises(SetupError, match="cannot be loaded: Unrecognized configuration class"):
+    with pytest.raises(SetupError, match=r"type 'clip', which cannot do this\. Name other"):
         named("image-text").load(checkpoint("clip"), "cpu")
 
 

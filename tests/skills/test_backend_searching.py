@@ -203,7 +203,7 @@ def test_without_a_model_nothing_is_offered_and_indexing_says_what_it_needs(albu
     skills = load_skills(installed=False, album=album).skills
     assert not [name for name in ALL if name in skills]
     seen, _ = Session(skills, album).run("search_images", text="a dog")
-    assert "search_images needs a model" in seen.text
+    assert "search_images needs a model, and a folder of pictures that is named with" in seen.text
     with pytest.raises(SetupError, match=r"search_images needs a model, .* skills pull siglip"):
         index_album(album)
 

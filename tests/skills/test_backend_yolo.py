@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from llava_plus.errors import SetupError, SkillError
-from llava_plus.skills import Image, default_registry
+from llava_plus.skills import Image, default_registry, followed
 from llava_plus.skills.backends import BACKENDS, named, skill_backends, status_of, with_backends
 from llava_plus.skills.backends.yolo import framed, read_rows
 
@@ -112,6 +112,9 @@ def test_it_finds_what_ultralytics_own_reading_finds(head, yolo, noise):
         far = np.abs(np.clip(rows[:, :4] / [190, 120, 190, 120], 0, 1) - box).max(axis=1)
         same = [names[int(row[5])] == label for row in rows] & (abs(rows[:, 4] - score) < 2e-3)
         assert far[same].min(initial=1) < 2e-3
+    again = followed([found, mine(noise, "Cats . traffic light", threshold=0.05)])
+    assert again[0].labels == again[1].labels  # numbers that stay with a thing
+    assert len(set(again[0].labels)) == len(found)
     only = mine(noise, "traffic lights", threshold=0.05)
     assert only.labels == ("traffic lights",) * found.labels.count("traffic light")
     assert len(mine(noise, "cat", threshold=1.0)) == 0

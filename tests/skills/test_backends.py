@@ -69,6 +69,38 @@ class Finder:
         return Boxes(((0.0, 0.0, 1.0, 1.0),), labels=(label,), query=f"{label} {options or ''}")
 
 
+class Crowd(Finder):
+    """Does four calls at once; a call that it does alone ends when it is told."""
+
+    at_once = 4
+
+    def __init__(self, folder, device):
+        super().__init__(folder, device)
+        self.alone, self.go, self.runs = threading.Event(), threading.Event(), []
+
+    def __call__(self, image, label):
+        self.alone.set()
+        assert self.go.wait(60)
+        return super().__call__(image, label)
+
+    def group(self, arguments):
+        return arguments["image"].width
+
+    def together(self, calls):
+        self.runs.append(len(calls))
+        return [Finder.__call__(self, call["image"], call["label"]) for call in calls]
+
+
+class Counted(Shelf):
+    """Tells how many calls have asked for a model; by then, each of them waits."""
+
+    asked = 0
+
+    def borrow(self, key, need, load):
+        self.asked += 1
+        return super().borrow(key, need, load)
+
+
 @pytest.fixture(autouse=True)
 def _nothing_made():
     Finder.made, Finder.now, Finder.most = [], 0, 0
@@ -327,6 +359,29 @@ def test_calls_at_once_share_one_model_and_use_it_one_after_the_other(folder):
         thread.join()
     assert sorted(boxes.labels[0] for boxes in found) == labels
     assert (Finder.made, Finder.most) == ([("wide", "cpu")], 1)
+
+
+def test_calls_that_wait_for_a_model_go_through_it_together(folder):
+    crowd, shelf = Crowd(folder, "cpu"), Counted(budget=100)
+    table = (replace(WIDE, load=lambda folder, device: crowd),)
+    detect = backed(f"detect=wide:{folder}", table=table, shelf=shelf)["detect"].function
+    picture, found = Image(np.zeros((20, 30, 3), np.uint8)), {}
+
+    def call(label):
+        found[label] = detect(picture, label).labels[0]
+
+    threads = [threading.Thread(target=call, args=(f"dog {n}",)) for n in range(7)]
+    threads[0].start()
+    assert crowd.alone.wait(60)
+    for thread in threads[1:]:
+        thread.start()
+    while shelf.asked < len(threads):
+        threading.Event().wait(0.005)
+    crowd.go.set()
+    for thread in threads:
+        thread.join()
+    assert found == {f"dog {n}": f"dog {n}" for n in range(7)}
+    assert crowd.runs == [4, 2]
 
 
 def test_out_of_memory_is_a_sentence_frees_the_model_and_other_calls_go_on(folder):

@@ -21,7 +21,8 @@ from llava_plus.skills import (
 )
 from llava_plus.skills.backends import with_backends
 from llava_plus.skills.backends.backend import Backend
-from llava_plus.skills.backends.diffusion import STEPS, palette_of
+from llava_plus.skills.backends.diffusion import STEPS, Painter, palette_of
+from llava_plus.skills.backends.precision import calculating, kept_precision
 from llava_plus.skills.backends.status import status_of
 from llava_plus.skills.backends.table_making import MAKING
 
@@ -75,6 +76,21 @@ def test_it_gives_what_the_pipeline_itself_gives(pipelines):
         generator=torch.Generator().manual_seed(3),
     )
     assert np.array_equal(made.pixels, np.asarray(own.images[0]))
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_weights_kept_in_16_bits_work_with_what_is_calculated_in(pipelines, precision, monkeypatch):
+    import torch
+    from diffusers import DiffusionPipeline
+
+    monkeypatch.setenv("LLAVA_PLUS_SKILL_PRECISION", precision)
+    kept = getattr(torch, kept_precision("cuda"))
+    pipe = DiffusionPipeline.from_pretrained(pipelines["generate"], dtype=kept)
+    assert pipe.unet.dtype == getattr(torch, precision)
+    with calculating("cpu"):
+        made = Painter(pipe).generate("a red fox", seed=3)
+    exact = load("generate", pipelines["generate"])("a red fox", seed=3)
+    assert np.abs(made.pixels.astype(int) - exact.pixels.astype(int)).mean() < 8
 
 
 def test_an_edit_has_the_size_of_its_picture(pipelines, picture):
@@ -178,7 +194,7 @@ def test_weights_that_are_missing_or_cut_off_are_named(pipelines, tmp_path):
     weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
     whole = weights.read_bytes()
     weights.write_bytes(whole[: len(whole) // 2])
-    assert "diffusion_pytorch_model.safetensors in" in status_of(backend, str(folder)).why
+    assert "unet/diffusion_pytorch_model.safetensors in" in status_of(backend, str(folder)).why
     weights.unlink()
     assert "unet/diffusion_pytorch_model.safetensors" in status_of(backend, str(folder)).why
     (folder / "tokenizer" / "tokenizer_config.json").unlink()

@@ -303,8 +303,12 @@ def test_text_is_read_under_both_names(name):
         ("sam", {"points": [[[0.5, 0.5]]], "point_labels": [[1, 1]]}, "point_labels must have"),
         ("inpainting", {"prompt": ""}, "mask is missing, it wants Masks"),
         ("blip2", {}, "captions a picture, in LLaVA-Plus with BLIP-2; nothing that is installed"),
-        ("ram+grounding_dino", {"box_threshold": 0.3}, "Run: llava-plus skills pull siglip"),
-        ("blip2+grounding_dino", {}, "Run: llava-plus skills pull blip2."),
+        ("ram+grounding_dino", {"box_threshold": 0.3}, "pull ram. siglip and clip can do it, too."),
+        (
+            "blip2+grounding_dino",
+            {},
+            "Run: llava-plus skills pull blip2. florence-2 and image-text",
+        ),
         (
             "sd",
             {"prompt": "a bicycle"},
