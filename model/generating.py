@@ -18,7 +18,7 @@ _SHOWN = (
 )  # fmt: skip
 
 
-class ShownGenerationMixin(GenerationMixin):  # type: ignore[no-untyped-call]
+class ShownGenerationMixin(GenerationMixin):
     """Generation for models that read pictures, videos and states among their words."""
 
     layout: Layout | None
@@ -48,9 +48,8 @@ class ShownGenerationMixin(GenerationMixin):  # type: ignore[no-untyped-call]
     ) -> Any:
         """Repeat every conversation for beams and samples, with all that it shows behind it."""
         shown = {name: kwargs.pop(name) for name in _SHOWN if kwargs.get(name) is not None}
-        ids, inputs = super()._expand_inputs_for_generation(  # type: ignore[misc]
-            expand_size, is_encoder_decoder, input_ids, **kwargs
-        )
+        expand: Any = super()._expand_inputs_for_generation  # type: ignore[misc]
+        ids, inputs = expand(expand_size, is_encoder_decoder, input_ids, **kwargs)
         if expand_size > 1 and input_ids is not None:
             rows = {name: self._by_row(name, shown, input_ids) for name in shown}
             for name, one in shown.items():
@@ -65,11 +64,14 @@ class ShownGenerationMixin(GenerationMixin):  # type: ignore[no-untyped-call]
     def _by_row(self, name: str, shown: dict[str, Any], input_ids: Tensor) -> list[int]:
         """How many entries of something that is shown belong to each conversation."""
         value, layout = shown[name], self.layout
-        if name == "batch_num_images":
-            return [1] * len(input_ids)
         if name == "state_values":
             return _shares(input_ids, self.state_token_id, [self.states.tokens] * len(value))
         assert layout is not None
+        if name == "batch_num_images" and len(value) == len(input_ids):
+            return [1] * len(input_ids)
+        if name == "batch_num_images":  # rows without pictures were left out
+            pictures = self._pictures_by_row("image_sizes", shown, input_ids, layout)
+            return [int(count > 0) for count in pictures]
         if name == "pixel_values_videos":
             counts = [layout.count_video_tokens(len(video)) for video in value]
             return _shares(input_ids, self.video_token_id, counts)
@@ -106,7 +108,7 @@ def repeated(value: Tensor | Sequence[Tensor], rows: Sequence[int], times: int) 
         times: How often each comes.
     """
     if isinstance(value, Tensor):
-        return torch.cat([part for part in value.split(list(rows)) for _ in range(times)])
+        return torch.cat([part for part in torch.split(value, list(rows)) for _ in range(times)])
     return [one for part in _split(value, rows) for _ in range(times) for one in part]
 
 

@@ -83,6 +83,16 @@ def test_logits_of_conversations_read_at_once_are_those_read_alone(asked):
     assert not torch.allclose(alone[0], alone[1], atol=1e-2)
 
 
+def test_rows_without_pictures_need_no_number_of_them(asked):
+    model, inputs = asked
+    given = inputs([0])
+    alone = written(model, given, num_beams=2)
+    for name in ("input_ids", "attention_mask"):
+        words = torch.ones_like(given[name])
+        given[name] = torch.cat([words, given[name]])
+    assert written(model, given, num_beams=2)[1:] == alone
+
+
 def test_beams_with_a_cache_are_those_without(asked):
     model, inputs = asked
     given = inputs([1, 0])
