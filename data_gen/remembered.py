@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Pillow
 from pydantic import TypeAdapter
 
 from llava_plus.errors import ImageError, SetupError
@@ -38,14 +37,23 @@ class LazyPictures(ArtifactStore):
         """Return a picture; a damaged one is an error when its pixels are read."""
         path = self.path(digest)
         try:
-            with Pillow.open(path, formats=["PNG"]) as picture:
-                size = picture.size
-        except (OSError, ValueError, SyntaxError) as error:
+            size = _png_size(path)
+        except (OSError, ValueError) as error:
             raise ImageError(f"{path} is damaged. Delete it and make the data again.") from error
         return StoredImage(digest, size, lambda: self._pixels(digest))
 
     def _pixels(self, digest: str) -> NDArray[np.uint8]:
         return super().get(digest).pixels
+
+
+def _png_size(path: Path) -> tuple[int, int]:
+    """Return width and height, which stand at the beginning of a PNG file."""
+    with path.open("rb") as file:
+        head = file.read(24)  # signature, length and name of the first chunk, width, height
+    size = int.from_bytes(head[16:20]), int.from_bytes(head[20:24])
+    if head[:16] != b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" or not all(size):
+        raise ValueError("it is no PNG file")
+    return size
 
 
 class LinkedPictures(ArtifactStore):

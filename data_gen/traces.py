@@ -118,7 +118,7 @@ def offline_skills() -> SkillRegistry:
     skills = default_registry().subset(*PLANNED)
     for name in SLOW:
         spec = skills[name]
-        skills = _with(skills, replace(spec, function=_remembering(spec, known)))
+        skills = skills.having(replace(spec, function=_remembering(spec, known)))
     return skills
 
 
@@ -135,12 +135,7 @@ def truth_registry(picture: Picture) -> SkillRegistry:
             return ground_truth(picture, label)
         return found
 
-    return _with(skills, replace(spec, function=detect, backend="ground-truth"))
-
-
-def _with(skills: SkillRegistry, spec: SkillSpec) -> SkillRegistry:
-    others = [each.name for each in skills if each.name != spec.name]
-    return skills.subset(*others).merge(SkillRegistry([spec]))
+    return skills.having(replace(spec, function=detect, backend="ground-truth"))
 
 
 def _remembering(spec: SkillSpec, known: dict[tuple[str, str, str], Any]) -> Callable[..., Any]:

@@ -72,7 +72,7 @@ class ArtifactStore:
 
     def path(self, digest: str) -> Path:
         """Return where a picture lies, or would lie, below the store's folder."""
-        return Path(self.root or "", digest[:2], f"{digest}.png")
+        return (self.root or Path()) / f"{digest[:2]}/{digest}.png"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ WORDS = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
     "ten": 10, "eleven": 11, "twelve": 12,
 }  # fmt: skip
+_REAL, _NESTED = (int, float), (list, tuple, dict)  # of plain JSON
 WORD = re.compile(rf"\b(?:{'|'.join(WORDS)})\b", re.IGNORECASE)
 
 
@@ -161,10 +162,11 @@ def _add(value: Value, words: list[str], numbers: list[float]) -> None:
         numbers.append(float(length()))
 
 
-def _numbers(data: Any) -> list[float]:
-    if isinstance(data, str | bool) or data is None:
-        return []
-    if isinstance(data, int | float):
-        return [float(data)]
-    inner = data.values() if isinstance(data, Mapping) else data
-    return [number for one in inner for number in _numbers(one)]
+def _numbers(data: Mapping[str, Any] | Sequence[Any]) -> list[float]:
+    found: list[float] = []
+    for one in data.values() if isinstance(data, Mapping) else data:
+        if isinstance(one, _REAL):
+            found += [] if isinstance(one, bool) else [float(one)]
+        elif isinstance(one, _NESTED):
+            found += _numbers(one)
+    return found

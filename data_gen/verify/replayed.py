@@ -119,7 +119,7 @@ def _differs(
         return ""
     assert then.handle is not None
     values = before[then.handle].value, after[then.handle].value
-    if not (values[0] is values[1] or _same(*map(value_to_json, values))):
+    if not (values[0] == values[1] or _same(*map(value_to_json, values))):
         return f"{call.skill} gave another {then.kind} ({then.text!r}, now {now.text!r})"
     return ""
 
