@@ -27,6 +27,7 @@ from .sources import Item, Truth
 
 _TRUTH: TypeAdapter[Truth] = TypeAdapter(Truth)
 RECENT = 64  # results that stay in memory
+KNOWN = 4096  # pictures that are known to be there without a look at the disk
 CAP = 20_000_000_000  # bytes
 
 
@@ -69,7 +70,7 @@ class LinkedPictures(ArtifactStore):
     def __init__(self, root: Path, kept: ArtifactStore | None) -> None:
         super().__init__(root)
         self._kept = kept
-        self._there: set[str] = set()  # put by this process
+        self._there: set[str] = set()  # put by this process of late
 
     def put(self, image: Image) -> str:
         """Keep a picture and return its digest; on one disk the two stores share its file."""
@@ -79,6 +80,8 @@ class LinkedPictures(ArtifactStore):
         if self._kept is not None and not path.exists():
             with suppress(OSError):  # it is not there, or cannot be had: then it is written
                 link(self._kept.path(image.digest), path)
+        if len(self._there) >= KNOWN:
+            self._there.clear()
         self._there.add(super().put(image))
         return image.digest
 

@@ -5,7 +5,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 from llava_plus.agent import Agent, Decision, Limits, PlanView, Trace
 from llava_plus.agent.notation import Context, Plan, parse_context, parse_plan
@@ -37,6 +37,7 @@ class PlanFollower:
     request: Request
     rng: random.Random
     name: str = "plan"
+    quick: ClassVar[bool] = True
 
     async def plan(self, view: PlanView) -> AsyncIterator[str | Decision]:
         """Yield the next decision of the plan."""

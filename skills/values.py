@@ -218,6 +218,8 @@ def _many(number: int, noun: str) -> str:
 
 def _plain(cell: Cell, digits: int = 3) -> str:
     """Write a number with no more digits than mean something."""
+    if isinstance(cell, str):
+        return cell
     if cell is None or isinstance(cell, bool):
         return {None: "unknown", True: "yes", False: "no"}[cell]
     if isinstance(cell, float):
