@@ -64,7 +64,8 @@ def _written_part(rgb: NDArray[np.uint8]) -> NDArray[np.int64] | None:
         return None
     corners = np.asarray(boxes, np.int64) - _MARGIN  # (line, 4, 2)
     ends = [corners.min(axis=(0, 1)) - _MARGIN, corners.max(axis=(0, 1)) + _MARGIN]
-    return np.clip(ends, 0, rgb.shape[1::-1])
+    part: NDArray[np.int64] = np.clip(ends, 0, rgb.shape[1::-1])
+    return part
 
 
 def _lines(rgb: NDArray[np.uint8], scale: float) -> list[Line]:
@@ -75,7 +76,7 @@ def _lines(rgb: NDArray[np.uint8], scale: float) -> list[Line]:
     height, width = rgb.shape[:2]
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     how = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
-    scaled = cv2.resize(rgb, size, interpolation=how)
+    scaled = np.asarray(cv2.resize(rgb, size, interpolation=how), np.uint8)
     result = _looked_at(scaled, read=True, box_thresh=_SURE)
     assert isinstance(result, RapidOCROutput)
     if result.boxes is None or not result.txts or not result.scores:

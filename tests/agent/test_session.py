@@ -103,6 +103,19 @@ def test_calls_of_one_step_run_side_by_side_and_are_numbered_in_order(picture):
     assert turn.answer == "second, first"
 
 
+def test_a_planner_that_decides_at_once_tells_the_same_story(session, picture, events_of):
+    class Quick(ScriptedPlanner):
+        quick = True
+
+    script = ("detect(img_1, 'face')", BABBLE, "Found {boxes_1}.")
+    told = [
+        [type(event).__name__ for event in events_of(session(planner=planner).run("go", [picture]))]
+        for planner in (ScriptedPlanner(script), Quick(script))
+    ]
+    assert told[0] == told[1]
+    assert told[0][-1] == "Finished"
+
+
 def test_later_turns_build_on_earlier_ones_and_several_pictures(session, picture):
     chat = session("detect(img_2, 'face')", "Two.", "blur(img_3, region=boxes_1)", "{img_4}")
     chat.run_sync("faces in the second?", [picture, picture + 1])
