@@ -141,7 +141,8 @@ class Loop:
         draft = self._draft(turn)
         after: State = {"turn": turn, "draft": draft, "began": began, "decision": None}
         try:
-            decision = await self.halt.guard(self._decide(turn, draft))
+            quick = getattr(self.planner, "quick", False)
+            decision = await self.halt.guard(self._decide(turn, draft), quick=quick)
         except PlannerError as error:
             return self._unreadable(after, str(error))
         except HaltedError:

@@ -99,12 +99,18 @@ class Halt:
         finally:
             self._patience = None
 
-    async def guard(self, work: Coroutine[Any, Any, T]) -> T:
+    async def guard(self, work: Coroutine[Any, Any, T], *, quick: bool = False) -> T:
         """Await work, or cancel it and raise `HaltedError` as soon as the turn has to end.
 
         Work that cancelling does not end is left behind.
+
+        Args:
+            work: What is awaited.
+            quick: Whether it waits for nothing, so that there is no time to cancel it.
         """
         self._begin(work)
+        if quick:
+            return await work
         task = asyncio.ensure_future(work)
         try:
             ends: set[asyncio.Future[Any]] = {task, self._ended}

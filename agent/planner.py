@@ -53,7 +53,10 @@ class PlanView:
 
 
 class Planner(Protocol):
-    """Anything that decides what to do next: a local model, a remote one, a script."""
+    """Anything that decides what to do next: a local model, a remote one, a script.
+
+    One that awaits nothing and decides at once may have ``quick = True``: a step costs less then.
+    """
 
     @property
     def name(self) -> str:

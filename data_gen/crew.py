@@ -67,8 +67,7 @@ def processes(setup: Setup, jobs: Jobs, tick: Tick, *, workers: int) -> Crew:
     try:
         while True:
             for worker in crew:
-                if worker.job is None and (job := jobs()) is not None:
-                    worker.give(job)
+                worker.take_up(jobs)
             busy = {worker.connection: worker for worker in crew if worker.job is not None}
             if not busy:
                 return
@@ -77,6 +76,7 @@ def processes(setup: Setup, jobs: Jobs, tick: Tick, *, workers: int) -> Crew:
                 done = busy[ready].hear()
                 tick()
                 if done is not None:
+                    busy[ready].take_up(jobs)  # it works while others look at what is done
                     yield done
     finally:
         for worker in crew:
@@ -102,6 +102,11 @@ class _Worker:
         with _one_thread():
             self._process.start()
         theirs.close()  # so that its end is heard here
+
+    def take_up(self, jobs: Jobs) -> None:
+        """Let it make the next part, if there is one and it makes none."""
+        if self.job is None and (job := jobs()) is not None:
+            self.give(job)
 
     def give(self, job: Job) -> None:
         """Let it make a part."""

@@ -60,6 +60,8 @@ def generate(
         SetupError: Something cannot be read, written or begun; the same command goes on later.
         SpentError: A writer's budget is used up; likewise.
     """
+    if finish:
+        _begun(out, recipe)
     with _alone(out, recipe):
         progress = Progress(wanted=recipe.traces)
         run = _Run(recipe, out, progress)
@@ -209,6 +211,16 @@ class _Run:
         target = self._pictures.path(digest).relative_to(self.parts)
         with writing(self.output.folder):
             link(self.parts / target, self.output.folder / target)
+
+
+def _begun(out: Path, recipe: Recipe) -> None:
+    """Refuse to close a run of which no part was made."""
+    if not (out / MANIFEST).exists() and not any((out / PARTS).glob("*.part")):
+        raise SetupError(
+            f"There is nothing to close in {out}: of {recipe.traces} traces that were wanted, none "
+            "was made. Name the folder of a run that was broken off, or make traces without "
+            "--finish."
+        )
 
 
 @contextmanager

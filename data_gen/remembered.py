@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Pillow
 from pydantic import TypeAdapter
 
 from llava_plus.errors import ImageError, SetupError
@@ -28,6 +27,7 @@ from .sources import Item, Truth
 
 _TRUTH: TypeAdapter[Truth] = TypeAdapter(Truth)
 RECENT = 64  # results that stay in memory
+KNOWN = 4096  # pictures that are known to be there without a look at the disk
 CAP = 20_000_000_000  # bytes
 
 
@@ -38,14 +38,23 @@ class LazyPictures(ArtifactStore):
         """Return a picture; a damaged one is an error when its pixels are read."""
         path = self.path(digest)
         try:
-            with Pillow.open(path, formats=["PNG"]) as picture:
-                size = picture.size
-        except (OSError, ValueError, SyntaxError) as error:
+            size = _png_size(path)
+        except (OSError, ValueError) as error:
             raise ImageError(f"{path} is damaged. Delete it and make the data again.") from error
         return StoredImage(digest, size, lambda: self._pixels(digest))
 
     def _pixels(self, digest: str) -> NDArray[np.uint8]:
         return super().get(digest).pixels
+
+
+def _png_size(path: Path) -> tuple[int, int]:
+    """Return width and height, which stand at the beginning of a PNG file."""
+    with path.open("rb") as file:
+        head = file.read(24)  # signature, length and name of the first chunk, width, height
+    size = int.from_bytes(head[16:20]), int.from_bytes(head[20:24])
+    if head[:16] != b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" or not all(size):
+        raise ValueError("it is no PNG file")
+    return size
 
 
 class LinkedPictures(ArtifactStore):
@@ -61,7 +70,7 @@ class LinkedPictures(ArtifactStore):
     def __init__(self, root: Path, kept: ArtifactStore | None) -> None:
         super().__init__(root)
         self._kept = kept
-        self._there: set[str] = set()  # put by this process
+        self._there: set[str] = set()  # put by this process of late
 
     def put(self, image: Image) -> str:
         """Keep a picture and return its digest; on one disk the two stores share its file."""
@@ -71,6 +80,8 @@ class LinkedPictures(ArtifactStore):
         if self._kept is not None and not path.exists():
             with suppress(OSError):  # it is not there, or cannot be had: then it is written
                 link(self._kept.path(image.digest), path)
+        if len(self._there) >= KNOWN:
+            self._there.clear()
         self._there.add(super().put(image))
         return image.digest
 

@@ -109,6 +109,7 @@ class _Follower:
     """Follows a plan step by step; stops where something fails or nothing is found."""
 
     name = "plan"
+    quick = True
 
     def __init__(self, plan: Plan, answer: str, rng: random.Random) -> None:
         self._plan, self._answer, self._rng = plan, answer, rng

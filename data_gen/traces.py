@@ -5,7 +5,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 from llava_plus.agent import Agent, Decision, Limits, PlanView, Trace
 from llava_plus.agent.notation import Context, Plan, parse_context, parse_plan
@@ -37,6 +37,7 @@ class PlanFollower:
     request: Request
     rng: random.Random
     name: str = "plan"
+    quick: ClassVar[bool] = True
 
     async def plan(self, view: PlanView) -> AsyncIterator[str | Decision]:
         """Yield the next decision of the plan."""
@@ -118,7 +119,7 @@ def offline_skills() -> SkillRegistry:
     skills = default_registry().subset(*PLANNED)
     for name in SLOW:
         spec = skills[name]
-        skills = _with(skills, replace(spec, function=_remembering(spec, known)))
+        skills = skills.having(replace(spec, function=_remembering(spec, known)))
     return skills
 
 
@@ -135,12 +136,7 @@ def truth_registry(picture: Picture) -> SkillRegistry:
             return ground_truth(picture, label)
         return found
 
-    return _with(skills, replace(spec, function=detect, backend="ground-truth"))
-
-
-def _with(skills: SkillRegistry, spec: SkillSpec) -> SkillRegistry:
-    others = [each.name for each in skills if each.name != spec.name]
-    return skills.subset(*others).merge(SkillRegistry([spec]))
+    return skills.having(replace(spec, function=detect, backend="ground-truth"))
 
 
 def _remembering(spec: SkillSpec, known: dict[tuple[str, str, str], Any]) -> Callable[..., Any]:

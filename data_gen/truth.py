@@ -78,8 +78,7 @@ def knowing(skills: SkillRegistry, truths: Sequence[Truth]) -> SkillRegistry:
     spec = skills["detect"]
     if isinstance(spec.function, Routed):
         return skills
-    others = [each for each in skills if each.name != spec.name]
-    return SkillRegistry([*others, replace(spec, function=_Informed(spec, boxes))])
+    return skills.having(replace(spec, function=_Informed(spec, boxes)))
 
 
 class _Informed(Routed):

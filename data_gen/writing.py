@@ -14,7 +14,7 @@ about each item in turn, and never told what became of what it wrote.
 
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Protocol
 
 from llava_plus.agent import Planner, Trace
@@ -50,7 +50,7 @@ class Tags:
 
     def to_json(self) -> dict[str, str]:
         """Return the words that are not empty."""
-        return {name: word for name, word in asdict(self).items() if word}
+        return {name: word for name, word in vars(self).items() if word}
 
 
 @dataclass(frozen=True, kw_only=True)

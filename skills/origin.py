@@ -106,9 +106,15 @@ def _library() -> str:
     total = hashlib.sha256(sys.version.encode())
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         total.update(path.read_bytes())
-    installed = {each.name.lower(): each.version for each in metadata.distributions()}
-    total.update(repr([installed.get(name) for name in _BELOW]).encode())
+    total.update(repr([_version(name) for name in _BELOW]).encode())
     return total.hexdigest()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 @cache

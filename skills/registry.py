@@ -30,6 +30,7 @@ class SkillRegistry:
     def __init__(self, skills: Iterable[Skill] = ()) -> None:
         self._specs: dict[str, SkillSpec] = {}
         self._aliases: dict[str, str] = {}
+        self._ordered: tuple[SkillSpec, ...] | None = None
         for skill in skills:
             self.add(skill)
 
@@ -74,6 +75,7 @@ class SkillRegistry:
                 )
         self._specs[spec.name] = spec
         self._aliases |= dict.fromkeys(spec.aliases, spec.name)
+        self._ordered = None
 
     def find(self, name: str) -> SkillSpec:
         """Return a skill by its name or alias, or tell the planner which there are.
@@ -106,6 +108,14 @@ class SkillRegistry:
     def merge(self, other: SkillRegistry) -> SkillRegistry:
         """Return a registry of both."""
         return SkillRegistry([*self, *other])
+
+    def having(self, spec: SkillSpec) -> SkillRegistry:
+        """Return the same skills, but for this one in the place of the one of its name."""
+        found = SkillRegistry()
+        found._specs = {name: one for name, one in self._specs.items() if name != spec.name}
+        found._aliases = {name: of for name, of in self._aliases.items() if of != spec.name}
+        found.add(spec)
+        return found
 
     def differences(self, base: SkillRegistry) -> tuple[tuple[SkillSpec, ...], tuple[str, ...]]:
         """Return what is new or reads otherwise than in the base, and the names that are gone."""
@@ -150,7 +160,9 @@ class SkillRegistry:
         return name in self._specs or name in self._aliases
 
     def __iter__(self) -> Iterator[SkillSpec]:
-        return iter(sorted(self._specs.values(), key=lambda spec: spec.name))
+        if self._ordered is None:
+            self._ordered = tuple(sorted(self._specs.values(), key=lambda spec: spec.name))
+        return iter(self._ordered)
 
     def __len__(self) -> int:
         return len(self._specs)

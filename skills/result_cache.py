@@ -136,7 +136,7 @@ class ResultCache:
                 file.unlink()
 
     def _path(self, key: str) -> Path:
-        return self.root / "results" / key[:2] / f"{key}.json"
+        return self.root / f"results/{key[:2]}/{key}.json"
 
 
 def call_key(spec: SkillSpec, args: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ Written out here because pycocotools 2.0.11 raises numpy's deprecation warning o
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,8 @@ def _letters(number: int) -> str:
             return letters
 
 
-def _runs(counts: str) -> list[int]:
+@lru_cache(64)
+def _runs(counts: str) -> tuple[int, ...]:
     """Read the lengths; from the fourth on each is written as the change from two before."""
     runs: list[int] = []
     number = shift = 0
@@ -85,4 +87,4 @@ def _runs(counts: str) -> list[int]:
         if runs[-1] < 0:
             raise ValueError("a run-length code holds a negative length")
         number = shift = 0
-    return runs
+    return tuple(runs)

@@ -6,7 +6,6 @@ import os
 import re
 import tempfile
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +71,7 @@ class ArtifactStore:
 
     def path(self, digest: str) -> Path:
         """Return where a picture lies, or would lie, below the store's folder."""
-        return Path(self.root or "", digest[:2], f"{digest}.png")
+        return (self.root or Path()) / f"{digest[:2]}/{digest}.png"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +99,7 @@ class Artifacts:
     def __init__(self, store: ArtifactStore | None = None) -> None:
         self.store = store or ArtifactStore()
         self._entries: dict[str, Artifact] = {}
-        self._counts: Counter[str] = Counter()  # by kind
+        self._counts: dict[str, int] = {}  # by kind
         self._lock = threading.Lock()
 
     def add(self, value: Value, *, source: str = "user") -> str:
@@ -108,8 +107,8 @@ class Artifacts:
         if isinstance(value, Image):
             self.store.put(value)
         with self._lock:
-            self._counts[value.kind] += 1
-            handle = f"{PREFIXES[value.kind]}_{self._counts[value.kind]}"
+            number = self._counts[value.kind] = self._counts.get(value.kind, 0) + 1
+            handle = f"{PREFIXES[value.kind]}_{number}"
             self._entries[handle] = Artifact(handle=handle, value=value, source=source)
         return handle
 

@@ -43,6 +43,7 @@ __all__ = [
 ]
 
 Cell = str | int | float | bool | None
+_WHOLE = frozenset((str, int, float, bool, type(None)))  # has no parts
 
 
 @dataclass(frozen=True)
@@ -204,10 +205,8 @@ def value_from_json(data: Mapping[str, Any], load_image: Callable[[str], Image])
 
 
 def _lists(content: Any) -> Any:
-    if isinstance(content, str | float | int) or content is None:
-        return content  # asked first, since this is most of what there is
-    if isinstance(content, list | tuple):
-        return [_lists(item) for item in content]
+    if isinstance(content, list | tuple):  # few are asked: words and numbers are most of it
+        return [item if type(item) in _WHOLE else _lists(item) for item in content]
     if isinstance(content, Mapping):
         return {key: _lists(item) for key, item in content.items()}
     return content  # a number of numpy, say
@@ -219,6 +218,8 @@ def _many(number: int, noun: str) -> str:
 
 def _plain(cell: Cell, digits: int = 3) -> str:
     """Write a number with no more digits than mean something."""
+    if isinstance(cell, str):
+        return cell
     if cell is None or isinstance(cell, bool):
         return {None: "unknown", True: "yes", False: "no"}[cell]
     if isinstance(cell, float):

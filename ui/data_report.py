@@ -51,6 +51,8 @@ def show_made(progress: "Progress", out: Path, seconds: float) -> None:
     if progress.exhausted:
         why = f"{progress.wanted} were wanted: there is nothing new to say about these pictures."
         say(console, f"{why} Add pictures or writers.", "yellow")
+    elif progress.kept < progress.wanted:
+        say(console, f"{progress.wanted} were wanted: it was closed with what it had.", "yellow")
     if facts["problems"]:
         lines = [f"  {one['where']}: {one['why']}" for one in progress.problems]
         told = f"{facts['problems']} problems, in {out}/dropped/problems.jsonl, for instance:"

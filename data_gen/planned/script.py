@@ -3,6 +3,7 @@
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from pydantic import JsonValue
 
@@ -151,6 +152,7 @@ class Follower:
     scripts: tuple[Script, ...]
     seed: str
     name: str = "planned"
+    quick: ClassVar[bool] = True
 
     async def plan(self, view: PlanView) -> AsyncIterator[str | Decision]:
         """Yield the next decision."""

@@ -14,6 +14,7 @@ from .claims import (
     folded,
     handles_by,
     handles_in,
+    numbers_in,
     quotes_in,
     request_facts,
     without_quotes,
@@ -119,7 +120,7 @@ def _known(trace: Trace, upto: int) -> Facts:
     """Return what the source says of the turns so far."""
     known = [text for truth in truths_of(trace) if truth.turn <= upto for text in truth.known]
     words = "\n".join(known)
-    return Facts(words=folded(words), numbers=tuple(claim.value for claim in claims_in(words)))
+    return Facts(words=folded(words), numbers=tuple(numbers_in(words)))
 
 
 def _told_already(trace: Trace, number: int, turn: Turn, evidence: Evidence) -> str:
@@ -136,8 +137,7 @@ def _told_already(trace: Trace, number: int, turn: Turn, evidence: Evidence) -> 
 
 
 def _request(message: str) -> Facts:
-    numbers = tuple(claim.value for claim in claims_in(message))
-    return Facts(words=folded(message), numbers=numbers)
+    return Facts(words=folded(message), numbers=tuple(numbers_in(message)))
 
 
 def _wrong(truth: Truth, turn: Turn) -> str:
@@ -148,7 +148,7 @@ def _wrong(truth: Truth, turn: Turn) -> str:
     for text in truth.texts:
         if folded(text) not in answer:
             return f"the answer does not quote {text!r}"
-    said = [claim.value for claim in claims_in(turn.answer)]
+    said = numbers_in(turn.answer)
     for label, number in truth.counts.items():
         none = number == 0 and any(word in f"{answer} " for word in NONE)
         if not (none or number in said or folded(counted(number, label)) in answer):

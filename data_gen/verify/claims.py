@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llava_plus.agent import Trace, Turn
-from llava_plus.skills import Artifacts, Masks, Value, value_to_json
+from llava_plus.skills import Artifacts, Image, Masks, Value
 from llava_plus.skills.values import PREFIXES
 
 # Not \b: Chinese is written without spaces around a handle.
@@ -21,6 +21,7 @@ WORDS = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
     "ten": 10, "eleven": 11, "twelve": 12,
 }  # fmt: skip
+_REAL, _NESTED = (int, float), (list, tuple, dict)  # of plain JSON
 WORD = re.compile(rf"\b(?:{'|'.join(WORDS)})\b", re.IGNORECASE)
 
 
@@ -67,17 +68,28 @@ def quotes_in(text: str) -> tuple[str, ...]:
 
 def claims_in(text: str) -> Iterator[Claim]:
     """Yield the numbers of a text, in figures or (2 to 12) in words, but for those of handles."""
+    for found, part in _figures(text):
+        _, _, decimals = part.partition(".")
+        yield Claim(
+            text=found, value=float(part), digits=len(decimals), percent=found.endswith("%")
+        )
+
+
+def numbers_in(text: str) -> list[float]:
+    """Return the values of what `claims_in` finds."""
+    return [float(part) for _, part in _figures(text)]
+
+
+def _figures(text: str) -> Iterator[tuple[str, str]]:
+    """Yield each number as it stands in a text, and in figures that Python reads."""
     text = HANDLE.sub(" ", text)
     for found in NUMBER.findall(text):
         plain = found.rstrip("%").rstrip()
         plain = plain.replace(",", "" if THOUSANDS.fullmatch(plain) else ".")
         for part in [plain] if plain.count(".") < 2 else plain.split("."):
-            _, _, decimals = part.partition(".")
-            yield Claim(
-                text=found, value=float(part), digits=len(decimals), percent=found.endswith("%")
-            )
+            yield found, part
     for word in WORD.findall(text):
-        yield Claim(text=word, value=float(WORDS[word.lower()]))
+        yield word, str(WORDS[word.lower()])
 
 
 def without_quotes(text: str) -> str:
@@ -93,7 +105,7 @@ def request_facts(trace: Trace, upto: int) -> Facts:
         upto: The last turn that counts, from 1.
     """
     words = "\n".join(turn.message for turn in trace.turns[:upto])
-    return Facts(words=folded(words), numbers=tuple(claim.value for claim in claims_in(words)))
+    return Facts(words=folded(words), numbers=tuple(numbers_in(words)))
 
 
 class Evidence:
@@ -130,7 +142,7 @@ def _seen(turns: Sequence[Turn], artifacts: Artifacts) -> Facts:
                 numbers += _numbers(call.args)
                 words += [value for value in call.args.values() if isinstance(value, str)]
     text = "\n".join(words)
-    numbers += [claim.value for claim in claims_in(text)]
+    numbers += numbers_in(text)
     return Facts(words=folded(text), numbers=tuple(dict.fromkeys(numbers)))
 
 
@@ -154,17 +166,20 @@ def _handles_of(turn: Turn) -> Iterator[str]:
 
 def _add(value: Value, words: list[str], numbers: list[float]) -> None:
     words.append(value.cite())
-    if not isinstance(value, Masks):  # their outlines are codes
-        numbers += _numbers(value_to_json(value))
+    if isinstance(value, Image):
+        numbers += [float(value.width), float(value.height)]
+    elif not isinstance(value, Masks):  # their outlines are codes
+        numbers += _numbers(vars(value))
     length = getattr(value, "__len__", None)
     if length is not None:
         numbers.append(float(length()))
 
 
-def _numbers(data: Any) -> list[float]:
-    if isinstance(data, str | bool) or data is None:
-        return []
-    if isinstance(data, int | float):
-        return [float(data)]
-    inner = data.values() if isinstance(data, Mapping) else data
-    return [number for one in inner for number in _numbers(one)]
+def _numbers(data: Mapping[str, Any] | Sequence[Any]) -> list[float]:
+    found: list[float] = []
+    for one in data.values() if isinstance(data, Mapping) else data:
+        if isinstance(one, _REAL):
+            found += [] if isinstance(one, bool) else [float(one)]
+        elif isinstance(one, _NESTED):
+            found += _numbers(one)
+    return found

@@ -8,6 +8,7 @@ from typing import Any
 from llava_plus.agent import Trace
 from llava_plus.agent.waiting import wait
 from llava_plus.data_gen.truth import knowing, truths_of
+from llava_plus.errors import SkillError
 from llava_plus.skills import (
     Artifacts,
     Call,
@@ -15,9 +16,12 @@ from llava_plus.skills import (
     ResultCache,
     Runtime,
     SkillRegistry,
+    Value,
     value_to_json,
 )
 from llava_plus.skills.apis import BY_NAME
+from llava_plus.skills.arguments import resolve
+from llava_plus.skills.result_cache import call_key
 
 from .moments import Moment, moments
 from .verdict import PASSED, Verdict, dropped
@@ -71,24 +75,47 @@ class Replay:
         for moment in moments(trace):
             if why := _unrepeatable(moment, skills):
                 return dropped(f"{moment.place}: {why}")
+            fresh = self._drawn(trace, moment)
+            if not fresh and self._recalled(trace, moment, skills):
+                continue
             artifacts = moment.before.copy()
             done = zip(moment.step.actions, moment.step.observations, strict=True)
             pairs = [(call, then) for call, then in done if then.error != "time"]
-            runtime = self._runtime(trace, moment, skills, artifacts)
+            runtime = Runtime(skills, artifacts, cache=not fresh, results=self.results)
             now = await runtime.run_many([call for call, _ in pairs])
             for (call, then), again in zip(pairs, now, strict=True):
                 if why := _differs(call, then, again, trace.artifacts, artifacts, skills):
                     return dropped(f"{moment.place}: {why}")
         return PASSED
 
-    def _runtime(
-        self, trace: Trace, moment: Moment, skills: SkillRegistry, artifacts: Artifacts
-    ) -> Runtime:
+    def _drawn(self, trace: Trace, moment: Moment) -> bool:
+        """Whether a step runs without what is remembered."""
         draw = random.Random(f"{self.seed}:{trace.id}:{moment.place}").random()
         fresh = self.results is None or draw < self.share
         self.steps += 1
         self.fresh += fresh
-        return Runtime(skills, artifacts, cache=not fresh, results=self.results)
+        return fresh
+
+    def _recalled(self, trace: Trace, moment: Moment, skills: SkillRegistry) -> bool:
+        """Whether all that came of a step is what is remembered of its calls."""
+        for call, seen in zip(moment.step.actions, moment.step.observations, strict=True):
+            if seen.handle is None or seen.handle not in trace.artifacts:
+                return False
+            made, known = trace.artifacts[seen.handle], self._known(call, moment.before, skills)
+            if made.source != call.id or made.value != known:
+                return False
+        return True
+
+    def _known(self, call: Call, before: Artifacts, skills: SkillRegistry) -> Value | None:
+        try:
+            spec = skills.find(call.skill)
+            args = resolve(spec, call.args, before)
+        except SkillError:
+            return None
+        spec = spec.for_call(args)
+        if self.results is None or not spec.cache:
+            return None
+        return self.results.find(spec, call_key(spec, args))
 
 
 def _unrepeatable(moment: Moment, skills: SkillRegistry) -> str:
@@ -119,7 +146,7 @@ def _differs(
         return ""
     assert then.handle is not None
     values = before[then.handle].value, after[then.handle].value
-    if not (values[0] is values[1] or _same(*map(value_to_json, values))):
+    if not (values[0] == values[1] or _same(*map(value_to_json, values))):
         return f"{call.skill} gave another {then.kind} ({then.text!r}, now {now.text!r})"
     return ""
 

@@ -15,10 +15,14 @@ from .layout import reading_order
 
 if TYPE_CHECKING:
     from rapidocr import RapidOCR
+    from rapidocr.ch_ppocr_det import TextDetOutput
+    from rapidocr.utils.output import RapidOCROutput
 
 _LARGEST = 2000  # pixels of the longer side: larger pictures are scaled down
 _SMALLEST = 900  # pixels: smaller pictures are enlarged, up to three times
 _MARGIN = 16  # pixels put around the picture, since letters at the very edge are missed
+_FIRST = 1.5  # a picture to be enlarged so much, or more, is looked at as it is before
+_FAINT, _SURE = 0.15, 0.5  # how sure writing must be, 0..1, to be looked at, and to be read
 _ENGINE = threading.Lock()
 
 Corners = NDArray[np.float64]  # (4, 2) in pixels
@@ -35,22 +39,45 @@ class Line(NamedTuple):
 def read(rgb: NDArray[np.uint8]) -> list[Line]:
     """Return the lines of printed text in reading order.
 
+    Nearly all of the time goes into finding lines, and grows with the pixels: of a small picture
+    only the part that may hold writing is enlarged.
+
     Args:
         rgb: (height, width, 3).
     """
+    longer = max(rgb.shape[:2])
+    scale = min(_LARGEST / longer, 3.0, max(1.0, _SMALLEST / longer))
+    if scale < _FIRST:
+        return _sorted(_lines(rgb, scale))
+    part = _written_part(rgb)
+    if part is None:
+        return []
+    (left, top), (right, bottom) = part
+    lines = _lines(rgb[top:bottom, left:right], scale)
+    return _sorted([line._replace(corners=line.corners + part[0]) for line in lines])
+
+
+def _written_part(rgb: NDArray[np.uint8]) -> NDArray[np.int64] | None:
+    """Return the corners, (2, 2) in pixels, of the part that may hold writing, if there is one."""
+    boxes = _looked_at(rgb, read=False, box_thresh=_FAINT).boxes
+    if boxes is None:
+        return None
+    corners = np.asarray(boxes, np.int64) - _MARGIN  # (line, 4, 2)
+    ends = [corners.min(axis=(0, 1)) - _MARGIN, corners.max(axis=(0, 1)) + _MARGIN]
+    part: NDArray[np.int64] = np.clip(ends, 0, rgb.shape[1::-1])
+    return part
+
+
+def _lines(rgb: NDArray[np.uint8], scale: float) -> list[Line]:
+    """Return the lines of a picture, read when it has been scaled."""
     import cv2
     from rapidocr.utils.output import RapidOCROutput
 
     height, width = rgb.shape[:2]
-    longer = max(height, width)
-    scale = min(_LARGEST / longer, 3.0, max(1.0, _SMALLEST / longer))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     how = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
-    scaled = cv2.resize(rgb, size, interpolation=how)
-    around = (_MARGIN,) * 4
-    scaled = cv2.copyMakeBorder(scaled, *around, cv2.BORDER_REPLICATE)
-    with _ENGINE:
-        result = _engine()(np.ascontiguousarray(scaled[..., ::-1]))
+    scaled = np.asarray(cv2.resize(rgb, size, interpolation=how), np.uint8)
+    result = _looked_at(scaled, read=True, box_thresh=_SURE)
     assert isinstance(result, RapidOCROutput)
     if result.boxes is None or not result.txts or not result.scores:
         return []
@@ -59,7 +86,23 @@ def read(rgb: NDArray[np.uint8]) -> list[Line]:
         Line(text.strip(), (np.asarray(box, np.float64) - _MARGIN) * shrink, float(score))
         for box, text, score in zip(result.boxes, result.txts, result.scores, strict=True)
     ]
-    return _sorted([line for line in lines if _believable(line)])
+    return [line for line in lines if _believable(line)]
+
+
+def _looked_at(
+    rgb: NDArray[np.uint8], *, read: bool, box_thresh: float
+) -> RapidOCROutput | TextDetOutput:
+    """Find lines in a picture with a margin around it, and read them, or not."""
+    import cv2
+    from rapidocr.ch_ppocr_det import TextDetOutput
+    from rapidocr.utils.output import RapidOCROutput
+
+    bordered = cv2.copyMakeBorder(rgb, *(_MARGIN,) * 4, cv2.BORDER_REPLICATE)
+    bgr = np.ascontiguousarray(bordered[..., ::-1])
+    with _ENGINE:
+        found = _engine()(bgr, use_cls=read, use_rec=read, box_thresh=box_thresh)
+    assert isinstance(found, RapidOCROutput | TextDetOutput)
+    return found
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
+from functools import lru_cache
 
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont, features
@@ -86,7 +86,7 @@ def extent(text: str, font: Font, stroke: int, align: str) -> tuple[float, float
     return brush.multiline_textbbox((0, 0), text, font, stroke_width=stroke, align=align)
 
 
-@cache
+@lru_cache(256)
 def _at(name: str, size: int) -> Font | None:
     try:
         font = ImageFont.truetype(name, size) if name else ImageFont.load_default(size)

@@ -3,7 +3,6 @@
 import asyncio
 import io
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from llava_plus.agent import (
     AnswerDelta,
     Decision,
     Finished,
+    Limits,
     PlannerError,
     ScriptedPlanner,
     StepStarted,
@@ -29,10 +29,12 @@ from llava_plus.skills import (
     Image,
     Points,
     SkillRegistry,
+    Text,
     skill,
     tell_progress,
 )
 
+LONG = 60  # seconds, of which a test that passes waits for none
 BABBLE = '{"thought":"hm","act'
 
 
@@ -80,13 +82,38 @@ def test_events_tell_the_story_in_order(session, picture, events_of):
     assert events[-1].trace.turns[-1] == events[-1].turn
 
 
-def test_calls_of_one_step_run_side_by_side_and_are_numbered_in_order(session, picture):
-    running = session("slow(img_1, 0.4) & slow(img_1, 0.1) & detect(img_1, 'face')", "ok")
-    begun = time.monotonic()
-    turn = running.run_sync("go", [picture]).turns[0]
-    assert time.monotonic() - begun < 0.5 + 1.5  # the second is what langgraph takes to import
-    assert [one.handle for one in turn.steps[0].observations] == ["text_1", "text_2", "boxes_1"]
-    assert turn.steps[0].seconds < 0.5
+def test_calls_of_one_step_run_side_by_side_and_are_numbered_in_order(picture):
+    done = threading.Event()
+
+    @skill(isolation="inline")
+    def follow(image: Image) -> Text:
+        """End after the call beside this one."""
+        return Text("second" if done.wait(LONG) else "alone")
+
+    @skill(isolation="inline")
+    def lead(image: Image) -> Text:
+        """End at once."""
+        done.set()
+        return Text("first")
+
+    planner = ScriptedPlanner(["follow(img_1) & lead(img_1)", "{text_1}, {text_2}"])
+    chat = Agent(planner, SkillRegistry([follow, lead])).session()
+    turn = chat.run_sync("go", [picture]).turns[0]
+    assert [one.handle for one in turn.steps[0].observations] == ["text_1", "text_2"]
+    assert turn.answer == "second, first"
+
+
+def test_a_planner_that_decides_at_once_tells_the_same_story(session, picture, events_of):
+    class Quick(ScriptedPlanner):
+        quick = True
+
+    script = ("detect(img_1, 'face')", BABBLE, "Found {boxes_1}.")
+    told = [
+        [type(event).__name__ for event in events_of(session(planner=planner).run("go", [picture]))]
+        for planner in (ScriptedPlanner(script), Quick(script))
+    ]
+    assert told[0] == told[1]
+    assert told[0][-1] == "Finished"
 
 
 def test_later_turns_build_on_earlier_ones_and_several_pictures(session, picture):
@@ -113,17 +140,36 @@ def test_who_asks_in_chinese_reads_chinese_when_it_stops(session, picture):
     assert turn.answer.startswith("已达到单次请求 1 步的上限")
 
 
-def test_the_time_limit_ends_a_slow_skill(session, picture):
-    begun = time.monotonic()
-    turn = (
-        session("detect(img_1, 'face')", "slow(img_1)", seconds=0.6)
-        .run_sync("go", [picture])
-        .turns[0]
-    )
-    assert time.monotonic() - begun < 3
-    assert (turn.reason, len(turn.steps)) == ("time", 2)
-    assert turn.steps[1].observations[0].error == "cancelled"
-    assert "So far: detect: 2 faces" in turn.answer
+class Held:
+    """A skill that ends when it is let go, and the sessions in which it is called."""
+
+    def __init__(self, skills):
+        self.begun, self.go, self.ended = (threading.Event() for _ in range(3))
+
+        @skill(isolation="inline", cache=False)
+        def hold(image: Image) -> Text:
+            """Wait to be let go."""
+            self.begun.set()
+            self.go.wait(LONG)
+            self.ended.set()
+            return Text("let go")
+
+        self.skills = SkillRegistry([*skills, hold])
+
+    def session(self, *script, **limits):
+        return Agent(ScriptedPlanner(script), self.skills, limits=Limits(**limits)).session()
+
+
+@pytest.fixture
+def held(skills):
+    held = Held(skills)
+    yield held
+    held.go.set()
+
+
+def test_the_time_limit_ends_a_slow_skill(held, picture):
+    turn = held.session("hold(img_1)", seconds=0.6).run_sync("go", [picture]).turns[0]
+    assert (turn.reason, held.ended.is_set()) == ("time", False)
 
 
 class SlowPlanner:
@@ -132,37 +178,56 @@ class SlowPlanner:
     name = "slow"
 
     def __init__(self):
-        self.ended = threading.Event()
+        self.begun, self.ended = threading.Event(), threading.Event()
 
     async def plan(self, view):
         yield '{"thought":"one","answer":"I see'
         await asyncio.to_thread(self._think, view.cancel)
         raise RuntimeError("cancelled")
 
-    def _think(self, wait):
-        wait.wait(30)
-        self.ended.set()
+    def _think(self, cancel):
+        self.begun.set()
+        if cancel.wait(LONG):
+            self.ended.set()
 
 
 def test_the_time_limit_ends_a_slow_planner_and_keeps_what_it_wrote(session, events_of):
     planner = SlowPlanner()
-    events = events_of(session(planner=planner, seconds=0.4).run("go"))
+    events = events_of(session(planner=planner, seconds=1.5).run("go"))
     turn = events[-1].turn
     assert (turn.reason, turn.steps[0].thought) == ("time", "one")
-    assert turn.answer == "I see\n\nI stopped after 0.4 seconds, the limit for one request."
+    assert turn.answer == "I see\n\nI stopped after 1.5 seconds, the limit for one request."
     assert joined(events, AnswerDelta) == turn.answer
-    assert planner.ended.wait(1)
+    assert planner.ended.wait(LONG)
 
 
-@pytest.mark.parametrize("script", [None, ("slow(img_1)",)], ids=["planner", "skill"])
-def test_stop_from_another_thread_ends_everything_promptly(session, picture, script):
-    chat = session(*(script or ()), planner=None if script else SlowPlanner())
-    threading.Timer(0.5, chat.stop).start()
-    begun = time.monotonic()
+def stopped_once(begun, chat):
+    """Stop a session from another thread as soon as something has begun."""
+    thread = threading.Thread(target=lambda: begun.wait(LONG) and chat.stop())
+    thread.start()
+    return thread
+
+
+def test_stop_from_another_thread_ends_a_planner_that_listens(session, picture):
+    planner = SlowPlanner()
+    chat = session(planner=planner)
+    thread = stopped_once(planner.begun, chat)
     turn = chat.run_sync("go", [picture]).turns[0]
-    assert time.monotonic() - begun < 3
+    thread.join()
+    assert planner.ended.wait(LONG)
     assert turn.reason == "cancelled"
     assert "Stopped." in turn.answer
+
+
+def test_stop_from_another_thread_does_not_wait_for_a_skill(held, picture):
+    chat = held.session("detect(img_1, 'face')", "hold(img_1)")
+    thread = stopped_once(held.begun, chat)
+    turn = chat.run_sync("go", [picture]).turns[0]
+    thread.join()
+    assert not held.ended.is_set()
+    assert (turn.reason, len(turn.steps)) == ("cancelled", 2)
+    assert turn.steps[1].observations[0].error == "cancelled"
+    assert "So far: detect: 2 faces" in turn.answer
 
 
 def test_stopping_an_idle_session_does_nothing(session):
@@ -185,24 +250,31 @@ def test_stopping_while_pictures_are_read_is_not_forgotten(session, picture, eve
 
 
 def test_a_planner_that_does_not_listen_does_not_hold_up_the_stream(session):
+    begun, go, ended = (threading.Event() for _ in range(3))
+
+    def think():
+        begun.set()
+        go.wait(LONG)
+        ended.set()
+
     class Deaf:
         name = "deaf"
 
         async def plan(self, view):
-            await asyncio.to_thread(time.sleep, 1.5)
+            await asyncio.to_thread(think)
             yield Decision(answer="late")
 
     chat = session(planner=Deaf())
 
-    async def times():
-        begun = time.monotonic()
-        threading.Timer(0.2, chat.stop).start()
+    async def told():
+        thread = stopped_once(begun, chat)
         events = [event async for event in chat.run("go")]
-        return events[-1].turn.reason, time.monotonic() - begun
+        waited = ended.is_set()
+        go.set()
+        thread.join()
+        return events[-1].turn.reason, waited
 
-    reason, seconds = asyncio.run(times())
-    assert reason == "cancelled"
-    assert seconds < 1
+    assert asyncio.run(told()) == ("cancelled", False)
 
 
 def test_closing_the_stream_keeps_the_turn_as_cancelled(session, picture):
@@ -337,11 +409,11 @@ def test_run_sync_works_inside_a_running_loop(session):
     assert asyncio.run(inside()).turns[0].answer == "ok"
 
 
-def test_one_request_at_a_time(session, picture):
-    chat = session("slow(img_1, 1)", "ok")
+def test_one_request_at_a_time(held, picture):
+    chat = held.session("hold(img_1)", "ok")
     thread = threading.Thread(target=chat.run_sync, args=("go", [picture]))
     thread.start()
-    time.sleep(0.4)
+    assert held.begun.wait(LONG)
     with pytest.raises(SetupError, match="busy"):
         chat.run_sync("me too")
     chat.stop()
@@ -404,7 +476,7 @@ def test_what_the_planner_sees_is_its_own_running_turn(session, picture):
     chat.run_sync("go", [picture])
     assert [len(view.turns[-1].steps) for view in views] == [0, 1]
     assert views[1].turns[-1].answer == ""
-    assert views[0].deadline > time.monotonic()
+    assert views[0].deadline == views[1].deadline > 0
 
 
 def test_sessions_by_id_are_found_again(skills):

@@ -87,6 +87,12 @@ def test_tiny_letters_are_read():
     )
 
 
+def test_writing_in_one_corner_of_a_small_picture_is_read_where_it_is():
+    lines = ocr(Image.from_pil(page(320, 240, (236, 216, 14, "by the door"))))
+    assert lines.texts == ("by the door",)
+    assert region_boxes(lines).xyxy[0] == pytest.approx((0.74, 0.91, 0.97, 0.98), abs=0.03)
+
+
 @pytest.mark.slow
 def test_a_picture_of_twelve_megapixels_is_read_and_places_are_right():
     lines = ocr(Image.from_pil(page(4000, 3000, (2800, 2500, 80, "corner of a large sheet"))))

@@ -1,3 +1,4 @@
+import dataclasses
 import sys
 from types import ModuleType
 
@@ -52,6 +53,14 @@ def test_skills_come_in_alphabetical_order(registry):
 @pytest.mark.parametrize("name", ["read", "easy-read", " read "])
 def test_a_skill_is_found_by_name_and_alias(registry, name):
     assert registry.find(name) is registry[name] is read.__skill__
+
+
+def test_one_skill_takes_the_place_of_another_of_its_name(registry):
+    other = dataclasses.replace(registry["read"], backend="other")
+    changed = registry.having(other)
+    assert [spec.name for spec in changed] == [spec.name for spec in registry]
+    assert changed["easy-read"] is changed["read"] is other
+    assert registry["read"] is not other
 
 
 def test_contains_knows_names_and_aliases(registry):

@@ -111,6 +111,13 @@ def test_a_run_can_be_closed_with_what_it_has(undisturbed, tmp_path, recipe, kep
     ]
 
 
+def test_a_run_that_has_made_nothing_cannot_be_closed(tmp_path, undisturbed, recipe):
+    nothing = r"nothing to close in .*out: of 30 traces that were wanted, none was made\. Name"
+    with pytest.raises(SetupError, match=nothing):
+        generate(recipe(undisturbed), tmp_path / "out", finish=True)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_skill_that_ends_its_process_costs_that_picture_only(tmp_path, recipe, kept):
     requests = [{"ask": "how [high|tall] is it?", "plan": "fragile(img_1)"}]
     work = recipe(tmp_path, requests, workers=2, per_picture=1, traces=11)
