@@ -1,0 +1,191 @@
+"""Training a small OWLv2 of transformers to find shapes by what they are called."""
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from llava_plus.skills.backends.owlv2 import asked_for
+
+from .scenes import NAMES, SIDE, Scene, scenes
+from .steps import begun, saved, train
+
+COUNT = 2000  # scenes
+STEPS = 1500
+BATCH = 16
+_PATCH = 8  # pixels
+_WIDE = 96  # channels
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_LONGEST = 32  # letters and two marks
+
+
+def train_owl(
+    folder: Path, tell: Callable[[str], None], *, seed: int, count: int = COUNT, steps: int = STEPS
+) -> list[float]:
+    """Train, or go on where a training stopped; save the model as the hub's are; return losses.
+
+    Args:
+        folder: Gets the model.
+        tell: Takes what a person is told.
+        seed: Of scenes and weights.
+        count: How many scenes.
+        steps: How many batches.
+    """
+    import torch
+
+    if (made := begun(folder, build, tell, seed=seed)) is None:
+        return []
+    model, processor = made
+    tell(f"Drawing {count} scenes.")
+    drawn = list(scenes(count, seed=seed))
+    pictures = processor.image_processor(
+        images=[one.image.to_pil() for one in drawn], return_tensors="pt"
+    )["pixel_values"]
+    words = processor.tokenizer(
+        [asked_for(name) for name in NAMES], return_tensors="pt", padding=True
+    )
+    shown = [_shown(one) for one in drawn]
+    numbers, boxes = (torch.stack(each) for each in zip(*shown, strict=True))
+
+    def loss_of(rng: random.Random) -> Any:
+        rows = rng.sample(range(count), min(BATCH, count))
+        return loss(model, pictures[rows], words, numbers[rows], boxes[rows])
+
+    state = folder / "training.pt"
+    losses = train(model, state, loss_of, tell, steps=steps, rate=1e-3, seed=seed)
+    saved(folder, model, processor)
+    return losses
+
+
+def loss(model: Any, pictures: Any, words: Any, numbers: Any, boxes: Any) -> Any:
+    """Return how wrong the names and boxes are that each patch gives.
+
+    The paper matches patches with things one to one, and pictures by the million teach it; here
+    every patch on a thing is to name it and to box it, which a small model learns sooner, and of
+    boxes that lie on each other the skill keeps the surest. Names: the focal loss of RetinaNet
+    (Lin et al. 2017, arXiv 1708.02002). Boxes: their distance, and 1 - IoU.
+
+    Args:
+        model: An ``Owlv2ForObjectDetection``.
+        pictures: (picture, 3, height, width)
+        words: What the tokenizer makes of all `NAMES`.
+        numbers: (picture, patch), which of `NAMES` is there; one more than the last for none.
+        boxes: (picture, patch, 4), of what is there: middle and size in 0..1.
+    """
+    import torch
+    from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
+
+    features, _ = model.image_embedder(pictures)
+    patches = features.flatten(1, 2)
+    texts = model.owlv2.get_text_features(**words).pooler_output
+    logits, _ = model.class_predictor(patches, texts.expand(len(pictures), -1, -1))
+    wanted = one_hot(numbers, len(NAMES) + 1)[..., :-1].float()
+    on = numbers < len(NAMES)
+    count = on.sum().clamp(min=1)
+    sure = logits.sigmoid()
+    off = (wanted - sure).abs().square() * torch.where(wanted > 0, 0.25, 0.75)
+    names = (off * binary_cross_entropy_with_logits(logits, wanted, reduction="none")).sum()
+    told, true = model.box_predictor(patches, features)[on], boxes[on]
+    return (
+        names / count + (5 * (told - true).abs().sum() + (1 - _overlap(told, true)).sum()) / count
+    )
+
+
+def _overlap(one: Any, other: Any) -> Any:
+    """Return the intersection over union of boxes by middle and size, (box, 4) each."""
+    import torch
+
+    low = torch.maximum(one[:, :2] - one[:, 2:] / 2, other[:, :2] - other[:, 2:] / 2)
+    high = torch.minimum(one[:, :2] + one[:, 2:] / 2, other[:, :2] + other[:, 2:] / 2)
+    both = (high - low).clamp(min=0).prod(1)
+    return both / (one[:, 2:].prod(1) + other[:, 2:].prod(1) - both)
+
+
+def _shown(scene: Scene) -> tuple[Any, Any]:
+    """Return what lies on the middle of each patch: its number in `NAMES`, and its box.
+
+    Returns:
+        numbers: (patch,), one more than the last where there is nothing.
+        boxes: (patch, 4), middle and size in 0..1.
+    """
+    import torch
+
+    half = _PATCH // 2
+    on = torch.from_numpy(scene.masks[:, half::_PATCH, half::_PATCH]).flatten(1)  # (thing, patch)
+    which = on.int().argmax(0)
+    names = torch.tensor([NAMES.index(name) for name in scene.names])
+    sides = torch.tensor(scene.boxes)
+    boxes = torch.cat([(sides[:, :2] + sides[:, 2:]) / 2, sides[:, 2:] - sides[:, :2]], 1)
+    return names[which].masked_fill(~on.any(0), len(NAMES)), boxes[which]
+
+
+def build(folder: Path) -> tuple[Any, Any]:
+    """Return an OWLv2 of random weights, and its processor; the folder gets its letters."""
+    from transformers import (
+        CLIPTokenizer,
+        Owlv2Config,
+        Owlv2ForObjectDetection,
+        Owlv2ImageProcessor,
+        Owlv2Processor,
+    )
+
+    signs = [*_LETTERS, *(f"{letter}</w>" for letter in _LETTERS)]
+    signs += ["<|startoftext|>", "<|endoftext|>"]
+    (folder / "vocab.json").write_text(json.dumps({sign: n for n, sign in enumerate(signs)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    tokenizer = CLIPTokenizer.from_pretrained(str(folder), model_max_length=_LONGEST)
+    config = Owlv2Config(
+        text_config={
+            "vocab_size": len(signs), "hidden_size": _WIDE, "intermediate_size": 2 * _WIDE,
+            "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": _LONGEST,
+            "bos_token_id": len(signs) - 2, "eos_token_id": len(signs) - 1,
+        },
+        vision_config={
+            "hidden_size": _WIDE, "intermediate_size": 4 * _WIDE, "num_hidden_layers": 4,
+            "num_attention_heads": 4, "image_size": SIDE, "patch_size": _PATCH,
+        },
+        projection_dim=_WIDE,
+    )  # fmt: skip
+    model = Owlv2ForObjectDetection(config)
+    _begin(model)
+    images = Owlv2ImageProcessor(size={"height": SIDE, "width": SIDE})
+    return model, Owlv2Processor(images, tokenizer)
+
+
+def _begin(model: Any) -> None:
+    """Let every patch know where it is, and begin with a box around itself and no likely name.
+
+    transformers draws the heads so large that they are saturated, and places so that near ones are
+    no more alike than far ones; to weights that are loaded, neither matters. Sines and cosines of
+    both axes are what Beyer et al. 2022 (arXiv 2205.01580) begin with.
+    """
+    import torch
+    from torch import nn
+
+    for head in (model.class_head, model.box_head, model.objectness_head):
+        for part in head.children():
+            if isinstance(part, nn.Linear):
+                nn.init.normal_(part.weight, std=0.02)
+    nn.init.constant_(model.class_head.logit_shift.bias, -1.5)
+    nn.init.constant_(model.class_head.logit_scale.bias, 2.0)
+    eyes = model.owlv2.vision_model.embeddings
+    eyes.patch_embedding.reset_parameters()
+    with torch.no_grad():
+        eyes.position_embedding.weight[1:] = _waves(SIDE // _PATCH)
+        for layer in model.owlv2.vision_model.encoder.layers:
+            nn.init.normal_(layer.self_attn.q_proj.weight, std=0.12)
+            layer.self_attn.k_proj.weight.copy_(layer.self_attn.q_proj.weight)
+    nn.init.constant_(model.owlv2.vision_model.post_layernorm.weight, 0.5)
+    nn.init.ones_(model.owlv2.vision_model.post_layernorm.bias)
+
+
+def _waves(across: int) -> Any:
+    """Return sines and cosines of column and row, (patch, channel)."""
+    import torch
+
+    rates = 100 ** -torch.linspace(0, 1, _WIDE // 4)
+    turns = torch.arange(across)[:, None] * rates  # (place, rate)
+    line = torch.cat([turns.sin(), turns.cos()], 1)
+    columns, rows = line.repeat(across, 1), line.repeat_interleave(across, 0)
+    return torch.cat([columns, rows], 1) / 2
