@@ -1,6 +1,6 @@
 """Make the pictures of the chain in docs/vision-models.md, with weights that were trained here.
 
-CHROMIUM=… python docs/make_chain_pictures.py OUT detect=grounding-dino:OUT/detr segment=sam:OUT/sam
+CHROMIUM=… python docs/make_chain_pictures.py OUT detect=owlv2:OUT/owlv2 segment=sam:OUT/sam
 
 OUT is the folder that examples/train_detector.py wrote, with scene.png in it.
 """

@@ -1,13 +1,13 @@
 """Train small detectors and a segmenter on drawn shapes, and measure them through the skills.
 
 python examples/train_detector.py OUT --model yolo     # needs the extra yolo (AGPL-3.0)
-python examples/train_detector.py OUT --model detr     # a GroundingDINO; needs scipy
+python examples/train_detector.py OUT --model owlv2
 python examples/train_detector.py OUT --model sam
 
 Each writes OUT/NAME in the form that the published weights have, in ten minutes or so on one core
 of a processor, and can be stopped and started again. Then, with the files that it wrote:
 
-llava-plus run detect "red triangle" --image OUT/scene.png --backend detect=grounding-dino:OUT/detr
+llava-plus run detect "red triangle" --image OUT/scene.png --backend detect=owlv2:OUT/owlv2
 
 Nothing is fetched: the weights begin as chance, and everything in a scene is known because it was
 drawn (examples/drawn/scenes.py). What is measured are other scenes, of another seed.
@@ -19,8 +19,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from drawn.grounding import train_grounding
 from drawn.measure import average_precision, mean_overlap
+from drawn.owl import train_owl
 from drawn.scenes import SIDE, Scene, scenes
 from drawn.segmenter import train_sam
 from drawn.yolo import train_yolo
@@ -41,9 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     if asked.model == "yolo":
         train_yolo(folder, _tell, seed=asked.seed, **sizes)
         backend = f"detect=yolo:{folder / 'best.pt'}"
-    elif asked.model == "detr":
-        train_grounding(folder, _tell, seed=asked.seed, **sizes)
-        backend = f"detect=grounding-dino:{folder}"
+    elif asked.model == "owlv2":
+        train_owl(folder, _tell, seed=asked.seed, **sizes)
+        backend = f"detect=owlv2:{folder}"
     else:
         train_sam(folder, _tell, seed=asked.seed, **sizes)
         backend = f"segment=sam:{folder}"
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
 def _read(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("out", type=Path, help="the folder that gets the weights")
-    parser.add_argument("--model", choices=("yolo", "detr", "sam"), required=True)
+    parser.add_argument("--model", choices=("yolo", "owlv2", "sam"), required=True)
     parser.add_argument("--seed", type=int, default=0, help="of scenes and weights")
     parser.add_argument("--count", type=int, help="scenes to train on, else what the model needs")
     parser.add_argument("--steps", type=int, help="batches (yolo: epochs), else what it needs")
