@@ -12,7 +12,7 @@ from .scenes import NAMES, SIDE, Scene, scenes
 from .steps import begun, saved, train
 
 COUNT = 2000  # scenes
-STEPS = 4000
+STEPS = 2500
 BATCH = 16
 _PATCH = 8  # pixels
 _WIDE = 96  # channels
@@ -57,7 +57,11 @@ def train_owl(
         return loss(model, seen, words, named, boxed)
 
     state = folder / "training.pt"
-    losses = train(model, state, loss_of, tell, steps=steps, rate=1e-3, seed=seed)
+    layers = model.owlv2.vision_model.encoder.layers
+    matrices = [part for part in layers.parameters() if part.ndim == 2]
+    losses = train(
+        model, state, loss_of, tell, steps=steps, rate=3e-3, seed=seed, matrices=matrices
+    )
     saved(folder, model, processor)
     return losses
 

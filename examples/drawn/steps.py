@@ -1,12 +1,15 @@
 """A training loop that goes on where it was killed."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from llava_plus.model.optim import Muon
+
 KEEP = 100  # steps between two states on disk
 TELL = 50
+_MATRIX_RATE = 0.02
 
 
 def train(
@@ -18,6 +21,7 @@ def train(
     steps: int,
     rate: float,
     seed: int,
+    matrices: Sequence[Any] = (),
 ) -> list[float]:
     """Train a model; return its loss as it was after every fifty steps, on average.
 
@@ -29,12 +33,19 @@ def train(
         steps: How many.
         rate: The highest learning rate; it rises for a twentieth of the steps, then falls to 0.
         seed: Of what is drawn.
+        matrices: Parameters of the model that Muon trains; AdamW trains all others.
     """
     import torch
+    from torch.optim.lr_scheduler import OneCycleLR
 
-    optimizer = torch.optim.AdamW(model.parameters(), rate, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.05)
+    others = [part for part in model.parameters() if not any(part is one for one in matrices)]
+    optimizer = torch.optim.AdamW(others, rate, weight_decay=1e-4)
+    schedule = OneCycleLR(optimizer, rate, steps, pct_start=0.05)
     parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
+    if matrices:
+        muon = Muon(matrices)
+        second = OneCycleLR(muon, _MATRIX_RATE, steps, pct_start=0.05, cycle_momentum=False)
+        parts |= {"muon": muon, "second": second}
     done, means = 0, []
     if file.is_file():
         kept = torch.load(file, weights_only=True)
@@ -46,11 +57,12 @@ def train(
     since: list[float] = []
     for step in range(done, steps):
         loss = loss_of(random.Random(f"{seed}:{step}"))
-        optimizer.zero_grad()
+        model.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
+        for name in ("optimizer", "muon", "schedule", "second"):
+            if name in parts:
+                parts[name].step()
         since.append(float(loss.detach()))
         if (step + 1) % TELL == 0 or step + 1 == steps:
             means.append(sum(since) / len(since))

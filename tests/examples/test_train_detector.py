@@ -48,7 +48,8 @@ def test_a_scene_is_the_same_each_time_and_its_boxes_lie_around_its_masks(drawn)
         assert np.allclose(np.array(box) * drawn.scenes.SIDE, sides)
 
 
-def test_a_training_that_was_killed_ends_as_one_that_was_not(drawn, tmp_path):
+@pytest.mark.parametrize("muon", [False, True])
+def test_a_training_that_was_killed_ends_as_one_that_was_not(drawn, tmp_path, muon):
     import torch
 
     def trained(file, stop=math.inf):
@@ -61,7 +62,10 @@ def test_a_training_that_was_killed_ends_as_one_that_was_not(drawn, tmp_path):
             return model(torch.tensor([rng.random() for _ in range(3)])).square().sum()
 
         steps, told = count(1), []
-        means = drawn.steps.train(model, file, loss_of, told.append, steps=130, rate=0.1, seed=4)
+        means = drawn.steps.train(
+            model, file, loss_of, told.append, steps=130, rate=0.1, seed=4,
+            matrices=[model.weight] if muon else [],
+        )  # fmt: skip
         return model.weight.detach(), means, told
 
     whole, means, _ = trained(tmp_path / "whole.pt")
