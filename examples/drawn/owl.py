@@ -12,7 +12,7 @@ from .scenes import NAMES, SIDE, Scene, scenes
 from .steps import begun, saved, train
 
 COUNT = 2000  # scenes
-STEPS = 2500
+STEPS = 6000
 BATCH = 16
 _PATCH = 8  # pixels
 _WIDE = 96  # channels
