@@ -15,7 +15,8 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 WHOLE = "LLAVA_PLUS_TRAIN"  # names the folder that a whole training writes into
 YOLO = pytest.mark.extra("yolo")
 UNDONE = pytest.param(
-    "owlv2", marks=pytest.mark.xfail(reason="0.581 after 2,500 steps; 6,000 were not run", strict=False)
+    "owlv2",
+    marks=pytest.mark.xfail(reason="0.581 after 2,500 steps; 6,000 were not run", strict=False),
 )
 
 
