@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,35 @@ def load_matcher(folder: Path, device: str) -> Matcher:
     return Matcher(model, processor, key=identity(folder), at_once=at_once)
 
 
-class Matcher:
+class Tagger(ABC):
+    """Says which words fit a picture, of several waiting calls at once."""
+
+    def __call__(
+        self, image: Image, *, words: Sequence[str] | None = None, most: int = MOST
+    ) -> Tags:
+        """Return the words that fit best, the best one first.
+
+        Args:
+            image: The picture.
+            words: Those that there are; if left out, the tagger's own.
+            most: How many to return at most.
+        """
+        return self.together([{"image": image, "words": words, "most": most}])[0]
+
+    def group(self, arguments: Mapping[str, Any]) -> Hashable:
+        """Return the same for all calls: each picture is brought to one size."""
+        return ""
+
+    @abstractmethod
+    def together(self, calls: Sequence[Mapping[str, Any]]) -> list[Tags]:
+        """Do several calls at once: the model looks at all pictures in one go."""
+
+
+class Matcher(Tagger):
     """Says which words fit a picture; what it made of a list of words, it remembers.
+
+    Words that are left out are `COMMON_THINGS`. Scores are of SigLIP the chance that each word
+    fits, of CLIP its share among all.
 
     Args:
         model: A ``SiglipModel``, ``Siglip2Model`` or ``CLIPModel``.
@@ -57,25 +85,6 @@ class Matcher:
         self._alone = hasattr(model, "logit_bias")  # SigLIP judges each word by itself
         self._known: dict[tuple[str, ...], Floats] = {}
         self.read = 0  # how many sentences the model has read
-
-    def __call__(
-        self, image: Image, *, words: Sequence[str] | None = None, most: int = MOST
-    ) -> Tags:
-        """Return the words that fit best, the best one first.
-
-        Args:
-            image: The picture.
-            words: Those that there are; `COMMON_THINGS` if left out.
-            most: How many to return at most.
-
-        Returns:
-            Words with scores: of SigLIP the chance that each fits, of CLIP its share among all.
-        """
-        return self.together([{"image": image, "words": words, "most": most}])[0]
-
-    def group(self, arguments: Mapping[str, Any]) -> Hashable:
-        """Return the same for all calls: each picture is brought to one size."""
-        return ""
 
     def together(self, calls: Sequence[Mapping[str, Any]]) -> list[Tags]:
         """Do several calls at once: the model looks at all pictures in one go."""

@@ -8,7 +8,7 @@ package itself is not imported: it does not work with today's transformers.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from llava_plus.skills import Image, Tags
 
 from .checkpoint import AGAIN, placed
 from .finds import Floats, check_picture
-from .matching import MOST, PICTURES, best_tags, wanted_words
+from .matching import MOST, PICTURES, Tagger, best_tags, wanted_words
 from .pickled import read_weights, tensors_of
 from .wording import pillow
 
@@ -67,8 +67,11 @@ def load_ram(file: Path, device: str) -> RamTagger:
     return RamTagger(placed(model, device), words, sure, side=sizes.side, at_once=at_once)
 
 
-class RamTagger:
+class RamTagger(Tagger):
     """Says which of its words fit a picture.
+
+    Some of its words that are named come back whether they fit or not; if none are, all that fit,
+    each judged by its own threshold.
 
     Args:
         model: The network.
@@ -87,23 +90,6 @@ class RamTagger:
         self._sure = sure
         self._side = side
         self._numbers = {word.lower(): number for number, word in enumerate(words)}
-
-    def __call__(
-        self, image: Image, *, words: Sequence[str] | None = None, most: int = MOST
-    ) -> Tags:
-        """Return the words that fit, the surest first.
-
-        Args:
-            image: The picture.
-            words: Some of its words, of which the best come back whether they fit or not; if left
-                out, all that fit, each judged by its own threshold.
-            most: How many to return at most.
-        """
-        return self.together([{"image": image, "words": words, "most": most}])[0]
-
-    def group(self, arguments: Mapping[str, Any]) -> Hashable:
-        """Return the same for all calls: each picture is brought to one size."""
-        return ""
 
     def together(self, calls: Sequence[Mapping[str, Any]]) -> list[Tags]:
         """Do several calls at once: the model looks at all pictures in one go."""

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from llava_plus.agent import Agent, Limits, ScriptedPlanner
+from llava_plus.agent import Agent, Limits, ScriptedPlanner, StepStarted
 from llava_plus.errors import SkillError
 from llava_plus.skills import (
     Boxes,
@@ -155,3 +155,17 @@ def llava():
         ),
     )
     return LlavaForConditionalGeneration(config), processor
+
+
+@pytest.fixture(scope="session")
+def joined():
+    """Join the text of one kind of events since the last step began."""
+
+    def join(events, kind):
+        text = ""
+        for event in events:
+            text = "" if isinstance(event, StepStarted) else text
+            text += event.text if isinstance(event, kind) else ""
+        return text
+
+    return join
