@@ -21,6 +21,7 @@ MOST = 4  # things in a scene
 COLORS = ("red", "green", "blue", "yellow")
 KINDS = ("triangle", "circle", "square", "star")
 NAMES = tuple(f"{color} {kind}" for color, kind in product(COLORS, KINDS))
+PARTS = 16  # of a patch
 _SIZES = (0.2, 0.42)  # of the side
 _TRIES = 20
 
@@ -65,6 +66,21 @@ def scene(index: int, *, seed: int) -> Scene:
         boxes=tuple(one.box for one in truth.things),
         masks=np.stack(masks),
     )
+
+
+def parts_shown(masks: NDArray[np.bool_], patch: int) -> NDArray[np.float32]:
+    """Return for each patch which of its 16 parts, four by four, show a thing by half or more.
+
+    Args:
+        masks: (thing, row, column), as of a scene.
+        patch: Pixels along a patch.
+
+    Returns:
+        (row, column, part) of 0 and 1.
+    """
+    across = SIDE // patch
+    split = masks.any(0).reshape(across, 4, patch // 4, across, 4, patch // 4).mean((2, 5))
+    return (split.transpose(0, 2, 1, 3).reshape(across, across, PARTS) >= 0.5).astype(np.float32)
 
 
 def _laid(

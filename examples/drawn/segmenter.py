@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .scenes import SIDE, Scene, scenes
+from .scenes import PARTS, SIDE, Scene, parts_shown, scenes
 from .steps import begun, saved, train
 
 COUNT = 1000  # scenes
@@ -74,8 +74,7 @@ def learn_to_see(
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
 
-    parts = 16  # of a patch, as fine as masks are
-    eyes = torch.nn.ModuleList([encoder, torch.nn.Linear(_WIDE, parts + 4)])
+    eyes = torch.nn.ModuleList([encoder, torch.nn.Linear(_WIDE, PARTS + 4)])
     shown = [_shown(one) for one in drawn]
     fine, boxes = (torch.stack(each) for each in zip(*shown, strict=True))
 
@@ -83,8 +82,8 @@ def learn_to_see(
         rows = rng.sample(range(len(drawn)), min(BATCH, len(drawn)))
         told = eyes[1](encoder(pixels[rows])[0].permute(0, 2, 3, 1))  # (picture, row, column, …)
         on = fine[rows].mean(3, keepdim=True) > 0.5
-        reach = l1_loss(told[..., parts:] * on, boxes[rows] * on, reduction="sum") / on.sum()
-        return binary_cross_entropy_with_logits(told[..., :parts], fine[rows]) + reach
+        reach = l1_loss(told[..., PARTS:] * on, boxes[rows] * on, reduction="sum") / on.sum()
+        return binary_cross_entropy_with_logits(told[..., :PARTS], fine[rows]) + reach
 
     tell("First the large part learns to see.")
     train(eyes, state, loss_of, tell, steps=steps, rate=2e-3, seed=seed)
@@ -99,13 +98,10 @@ def _shown(scene: Scene) -> tuple[Any, Any]:
     """
     import torch
 
-    across = SIDE // _PATCH
     masks = torch.from_numpy(scene.masks).float()
-    quarters = torch.nn.functional.avg_pool2d(masks.sum(0)[None], _PATCH // 4)[0]
-    split = quarters.reshape(across, 4, across, 4).permute(0, 2, 1, 3)
     middles = masks[:, _PATCH // 2 :: _PATCH, _PATCH // 2 :: _PATCH]  # (thing, row, column)
     boxes = torch.tensor(scene.boxes)[middles.argmax(0)] * middles.amax(0)[..., None]
-    return (split.reshape(across, across, 16) >= 0.5).float(), boxes
+    return torch.from_numpy(parts_shown(scene.masks, _PATCH)), boxes
 
 
 def build() -> tuple[Any, Any]:
