@@ -31,7 +31,7 @@ def show_report(report: "Report", out: Path, *, as_json: bool) -> None:
         say(console, f"{report.kept} of {report.read} traces are kept in {out}{rate}")
         if report.replayed:
             words = f"{report.replayed} steps were replayed, {report.fresh} of them"
-            say(console, f"{words} without kept results", "dim")
+            say(console, f"{words} against results made anew", "dim")
     complain(report.unreadable, report.problems)
 
 
@@ -47,7 +47,7 @@ def show_made(progress: "Progress", out: Path, seconds: float) -> None:
         say(console, f"{progress.found} of them were there from a run that was broken off", "dim")
     if facts["replayed"]:
         again = f"{facts['replayed']} steps were replayed, {progress.counts['fresh']} of them"
-        say(console, f"{again} without kept results", "dim")
+        say(console, f"{again} against results made anew", "dim")
     if progress.exhausted:
         why = f"{progress.wanted} were wanted: there is nothing new to say about these pictures."
         say(console, f"{why} Add pictures or writers.", "yellow")

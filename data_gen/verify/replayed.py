@@ -1,7 +1,8 @@
 """Whether the same calls give the same results a second time."""
 
+import hashlib
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from llava_plus.skills import (
     ResultCache,
     Runtime,
     SkillRegistry,
-    Value,
+    SkillSpec,
     value_to_json,
 )
 from llava_plus.skills.apis import BY_NAME
@@ -27,7 +28,10 @@ from .moments import Moment, moments
 from .verdict import PASSED, Verdict, dropped
 
 NEAR = 1e-6  # how far two numbers of a result may lie apart
+MARKS = 100_000  # steps that were run anew, of which a process knows that they gave the same
 PATIENCE = 10  # times a skill's time limit: a busy machine makes no trace wrong
+
+Key = tuple[SkillSpec, str] | None  # under which a call's result is kept
 
 
 class Replay:
@@ -41,7 +45,8 @@ class Replay:
     Args:
         skills: What runs; with what a trace's source knows of boxes, its `detect` finds them.
         results: Results of slow skills that earlier runs have kept.
-        share: How many of the steps bypass those, drawn by the trace's id, 0..1.
+        share: How many of the steps bypass those, drawn by what they call on which values, 0..1;
+            the same step runs anew once in a process, and is held to what came of that later.
         seed: Draws them.
         run: Runs to the end what is awaited; a loop of its own each time if left out.
     """
@@ -64,7 +69,8 @@ class Replay:
         self.results = results
         self.share = share
         self.seed = seed
-        self.steps = self.fresh = 0  # replayed so far, and those that bypassed the cache
+        self.steps = self.fresh = 0  # replayed so far, and those held to what came of it anew
+        self._agreed: set[str] = set()
 
     def check(self, trace: Trace) -> Verdict:
         """Run the steps until one differs."""
@@ -75,47 +81,63 @@ class Replay:
         for moment in moments(trace):
             if why := _unrepeatable(moment, skills):
                 return dropped(f"{moment.place}: {why}")
-            fresh = self._drawn(trace, moment)
-            if not fresh and self._recalled(trace, moment, skills):
+            keys = self._keys(moment, skills)
+            fresh, mark = self._drawn(trace, moment, keys)
+            known = mark in self._agreed or not fresh
+            if known and self._recalled(trace, moment, keys):
                 continue
             artifacts = moment.before.copy()
             done = zip(moment.step.actions, moment.step.observations, strict=True)
             pairs = [(call, then) for call, then in done if then.error != "time"]
-            runtime = Runtime(skills, artifacts, cache=not fresh, results=self.results)
+            runtime = Runtime(skills, artifacts, cache=known, results=self.results)
             now = await runtime.run_many([call for call, _ in pairs])
             for (call, then), again in zip(pairs, now, strict=True):
                 if why := _differs(call, then, again, trace.artifacts, artifacts, skills):
                     return dropped(f"{moment.place}: {why}")
+            if not known and self._recalled(trace, moment, keys):
+                self._agreed.add(mark)
+                if len(self._agreed) > MARKS:
+                    self._agreed.clear()
         return PASSED
 
-    def _drawn(self, trace: Trace, moment: Moment) -> bool:
-        """Whether a step runs without what is remembered."""
-        draw = random.Random(f"{self.seed}:{trace.id}:{moment.place}").random()
-        fresh = self.results is None or draw < self.share
+    def _drawn(self, trace: Trace, moment: Moment, keys: Sequence[Key]) -> tuple[bool, str]:
+        """Whether a step bypasses what is remembered; a name for what it calls on which values."""
+        mark = draw = f"{self.seed}:{trace.id}:{moment.place}"
+        if all(keys):
+            text = " ".join([str(self.seed), *(key[1] for key in keys if key)])
+            mark = draw = hashlib.sha256(text.encode()).hexdigest()
+        fresh = self.results is None or random.Random(draw).random() < self.share
         self.steps += 1
         self.fresh += fresh
-        return fresh
+        return fresh, mark
 
-    def _recalled(self, trace: Trace, moment: Moment, skills: SkillRegistry) -> bool:
+    def _recalled(self, trace: Trace, moment: Moment, keys: Sequence[Key]) -> bool:
         """Whether all that came of a step is what is remembered of its calls."""
-        for call, seen in zip(moment.step.actions, moment.step.observations, strict=True):
-            if seen.handle is None or seen.handle not in trace.artifacts:
+        for call, seen, key in zip(
+            moment.step.actions, moment.step.observations, keys, strict=True
+        ):
+            if seen.handle is None or seen.handle not in trace.artifacts or key is None:
                 return False
-            made, known = trace.artifacts[seen.handle], self._known(call, moment.before, skills)
-            if made.source != call.id or made.value != known:
+            made = trace.artifacts[seen.handle]
+            if self.results is None or made.source != call.id:
+                return False
+            if made.value != self.results.find(*key):
                 return False
         return True
 
-    def _known(self, call: Call, before: Artifacts, skills: SkillRegistry) -> Value | None:
-        try:
-            spec = skills.find(call.skill)
-            args = resolve(spec, call.args, before)
-        except SkillError:
-            return None
-        spec = spec.for_call(args)
-        if self.results is None or not spec.cache:
-            return None
-        return self.results.find(spec, call_key(spec, args))
+    def _keys(self, moment: Moment, skills: SkillRegistry) -> list[Key]:
+        """Return for each call of a step what its result is kept under; None where it is not."""
+        return [_key(call, moment.before, skills) for call in moment.step.actions]
+
+
+def _key(call: Call, before: Artifacts, skills: SkillRegistry) -> Key:
+    try:
+        spec = skills.find(call.skill)
+        args = resolve(spec, call.args, before)
+    except SkillError:
+        return None
+    spec = spec.for_call(args)
+    return (spec, call_key(spec, args)) if spec.cache else None
 
 
 def _unrepeatable(moment: Moment, skills: SkillRegistry) -> str:

@@ -51,22 +51,19 @@ class PatchSearch:
         """Return better origins, and how far (height, width) each patch is from its origin."""
         patches = self._patches()
         y, x = self._targets.T
-        here = patches[y, x]  # (target, channel)
-        best = origin[y, x]  # (target, 2)
+        here = patches[y * self._width + x]  # (target, channel)
+        best = origin[y, x]
         cost = self._cost(patches, here, best, self._targets)
-        steps = [(0, 1), (1, 0), (0, -1), (-1, 0)]
         for stride in (4, 2, 1, 1):
-            for down, right in steps:
+            for step in stride * np.array([(0, 1), (1, 0), (0, -1), (-1, 0)]):
                 origin[y, x] = best
-                step = np.array([down * stride, right * stride])
                 from_y = np.clip(y - step[0], 0, self._height - 1)
                 from_x = np.clip(x - step[1], 0, self._width - 1)
-                moved = origin[from_y, from_x] + step
-                best, cost = self._better(patches, here, best, cost, moved)
+                self._better(patches, here, best, cost, origin[from_y, from_x] + step)
         radius = max(self._height, self._width)
         while radius >= 1:
             moved = best + self._draw.integers(-radius, radius + 1, size=best.shape)
-            best, cost = self._better(patches, here, best, cost, moved)
+            self._better(patches, here, best, cost, moved)
             radius //= 3
         origin[y, x] = best
         distance = np.zeros((self._height, self._width), np.float32)
@@ -83,39 +80,45 @@ class PatchSearch:
         """
         y, x = self._targets.T
         typical = float(np.percentile(distance[y, x], 75)) + 1e-3
-        weight = np.exp(-distance[y, x] / (2 * typical)) * self._trust[y, x]
-        total = np.zeros((self._height, self._width, 4), np.float32)
-        middle = origin[y, x]
+        wide = self._width + 2 * reach  # with a frame, where nobody votes
+        weight = np.zeros((self._height + 2 * reach, wide), np.float32)
+        weight[y + reach, x + reach] = np.exp(-distance[y, x] / (2 * typical)) * self._trust[y, x]
+        source = np.zeros(weight.shape, np.int64)
+        source[y + reach, x + reach] = origin[y, x] @ (self._width, 1)
+        colors, weight, source = self._scene.reshape(-1, 3), weight.ravel(), source.ravel()
+        at = np.flatnonzero(self._hole)
+        middle = (at // self._width + reach) * wide + at % self._width + reach
+        total = np.zeros((len(at), 3), np.float32)
+        votes = np.zeros((len(at), 1), np.float32)
         for down in range(-reach, reach + 1):
             for right in range(-reach, reach + 1):
-                to_y, to_x = y + down, x + right
-                fits = (to_y >= 0) & (to_y < self._height) & (to_x >= 0) & (to_x < self._width)
-                color = self._scene[middle[fits, 0] + down, middle[fits, 1] + right]
-                share = weight[fits, None]
-                total[to_y[fits], to_x[fits]] += np.concatenate([color * share, share], axis=1)
+                voter = middle - (down * wide + right)
+                share = weight.take(voter)[:, None]
+                place = source.take(voter) + down * self._width + right
+                total += colors.take(place, axis=0, mode="clip") * share
+                votes += share
+        painted = votes[:, 0] > 0
         result = self._scene.copy()
-        hole = self._hole & (total[..., 3] > 0)
-        result[hole] = total[hole, :3] / total[hole, 3:]
+        result.reshape(-1, 3)[at[painted]] = total[painted] / votes[painted]
         self._scene = result
         return result
 
     def _patches(self) -> Floats:
-        """Return (height, width, channel): every pixel's neighbourhood in one row."""
+        """Return (pixel, channel): every pixel's neighbourhood in one row."""
         wide = np.pad(self._scene, ((REACH,) * 2, (REACH,) * 2, (0, 0)), mode="edge")
         side = 2 * REACH + 1
         windows = np.lib.stride_tricks.sliding_window_view(wide, (side, side), axis=(0, 1))
-        return np.ascontiguousarray(windows).reshape(self._height, self._width, -1)
+        return np.ascontiguousarray(windows).reshape(self._height * self._width, -1)
 
     def _better(
         self, patches: Floats, here: Floats, best: Places, cost: Floats, moved: Places
-    ) -> tuple[Places, Floats]:
-        tried = np.nonzero(self._allowed(moved))[0]
+    ) -> None:
+        """Take other origins (target, 2) where these are better, and what they cost."""
+        tried = np.flatnonzero(self._allowed(moved) & (moved != best).any(1))
         new = self._cost(patches, here[tried], moved[tried], self._targets[tried])
-        wins = tried[new < cost[tried]]
-        best, cost = best.copy(), cost.copy()
-        best[wins] = moved[wins]
-        cost[tried] = np.minimum(cost[tried], new)
-        return best, cost
+        better = new < cost[tried]
+        wins = tried[better]
+        best[wins], cost[wins] = moved[wins], new[better]
 
     def _allowed(self, places: Places) -> NDArray[np.bool_]:
         y, x = places[..., 0], places[..., 1]
@@ -124,7 +127,7 @@ class PatchSearch:
 
     def _cost(self, patches: Floats, here: Floats, places: Places, targets: Places) -> Floats:
         """Return how little each patch resembles the one at its place; far ones count for less."""
-        gap = here - patches[places[:, 0], places[:, 1]]
+        gap = here - patches.take(places @ (self._width, 1), axis=0)
         apart = np.einsum("nc,nc->n", gap, gap) / here.shape[1]
         far = ((places - targets) ** 2).sum(axis=1) / (self._height**2 + self._width**2)
         return np.asarray(apart + _NEARBY * far, np.float32)

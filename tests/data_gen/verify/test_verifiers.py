@@ -290,7 +290,56 @@ def test_a_share_of_the_steps_bypasses_what_is_kept(tmp_path, picture):
         1,
     )
     assert not why(Replay(skills, results=cache, share=0), trace)
-    assert "rotate gave another image" in why(Replay(skills, results=cache, share=1), trace)
+    everything = Replay(skills, results=cache, share=1)
+    for _ in range(2):  # what was found wrong once is run again
+        assert "rotate gave another image" in why(everything, trace)
+
+
+class InMemory(ResultCache):
+    """What is kept of skills whose code has no file, too."""
+
+    def find(self, spec, key):
+        return vars(self).get(key)
+
+    def keep(self, spec, key, value, seconds):
+        vars(self)[key] = value
+
+
+def test_a_step_that_comes_again_is_run_anew_once(tmp_path, picture):
+    runs = []
+
+    def half(image: Image) -> Image:
+        """Halve the light."""
+        runs.append(1)
+        return Image.from_array(image.pixels // 2)
+
+    skills = SkillRegistry([skill(half)])
+    session = Agent(ScriptedPlanner(["half(img_1)", "Done."] * 2), skills).session()
+    session.run_sync("darker", [picture])
+    trace = session.run_sync("the first once more")
+    cache = InMemory(tmp_path)
+    (call,) = trace.turns[0].steps[0].actions
+    key = call_key(skills["half"], resolve(skills["half"], call.args, trace.artifacts))
+    cache.keep(skills["half"], key, trace.artifacts["img_2"].value, 1)
+    runs.clear()
+    replay = Replay(skills, results=cache, share=1)
+    assert not why(replay, trace)
+    assert (len(runs), replay.steps, replay.fresh) == (1, 2, 2)
+    cache.keep(skills["half"], key, trace.artifacts["img_1"].value, 1)  # now it remembers something else
+    assert "half gave another image" in why(replay, trace)
+
+
+def test_the_same_steps_run_anew_whatever_the_trace(tmp_path, faces, few_skills):
+    """Some of a hundred seeds draw the step, and each draws it in both traces or in none."""
+    cache, counts = ResultCache(tmp_path, worth=0), set()
+    for seed in range(100):
+        replay = Replay(few_skills, results=cache, share=0.3, seed=seed)
+        assert not why(replay, faces())
+        once = replay.fresh
+        assert not why(replay, faces(id="other"))
+        assert replay.fresh == 2 * once
+        counts.add(once)
+    assert len(counts) > 1
 
 
 def asking(message, id="x"):
