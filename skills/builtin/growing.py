@@ -96,7 +96,7 @@ def _guesses(rgb: Colors, on: list[Place]) -> Iterator[Mask]:
     import cv2
 
     for spread in (0, 12, 25):
-        smooth = cv2.pyrMeanShiftFiltering(rgb, 8, spread) if spread else rgb
+        smooth = cv2.pyrMeanShiftFiltering(rgb, 8, spread, maxLevel=2) if spread else rgb
         lab = cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB)
         for tolerance in _TOLERANCES:
             yield _flooded(np.asarray(lab), on, tolerance)

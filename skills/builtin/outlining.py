@@ -12,7 +12,7 @@ from .areas import Mask, Window, each_part, parts_of
 from .cutting import cut_out, enlarged, shrunk
 
 _SLIGHT = 0.2  # of a box: a thing that fills less of it is looked for once more
-_SIDE = 512  # pixels at which outlines are solved; they are then refined to full size
+_SIDE = 320  # pixels at which outlines are solved; they are then refined to full size
 
 
 @skill(examples=("cut out the face", "outline what I clicked"), time_limit=60, isolation="worker")
