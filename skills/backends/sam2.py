@@ -5,10 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from llava_plus.skills import Image
 
 from .checkpoint import load_checkpoint
-from .outlining import Floats, Outliner
+from .masking import Floats, Seen, Size
+from .outlining import Outliner
+from .sam import prompts
+from .wording import pillow
 
 
 def load_sam2(folder: Path, device: str) -> Outliner:
@@ -19,7 +25,7 @@ def load_sam2(folder: Path, device: str) -> Outliner:
 
 
 class Sam2:
-    """Looks at pictures and outlines.
+    """Looks at pictures and answers prompts.
 
     Args:
         model: A ``Sam2Model``.
@@ -30,35 +36,39 @@ class Sam2:
         self._model = model
         self._processor = processor
 
-    def look(self, image: Image) -> tuple[Any, list[list[int]]]:
-        """Return the embeddings of a picture, and its height and width."""
+    def look(self, image: Image) -> Seen:
+        """Return what the large part makes of a picture, which is squeezed to a square."""
         import torch
-        from PIL import Image as Pillow
 
-        inputs = self._processor(images=Pillow.fromarray(image.rgb()), return_tensors="pt")
+        inputs = self._processor(images=pillow(image), return_tensors="pt")
+        pixels = inputs["pixel_values"].to(self._model.device)
         with torch.inference_mode():
-            pixels = inputs["pixel_values"].to(self._model.device)
-            return self._model.get_image_embeddings(pixels), [[image.height, image.width]]
-
-    def outline(
-        self,
-        seen: Any,
-        *,
-        boxes: Floats | None = None,
-        points: Floats | None = None,
-        on: Any = None,
-    ) -> tuple[Any, Any]:
-        """Return masks (prompt, choice, height, width) and their scores (prompt, choice)."""
-        embeddings, size = seen
-        asked: dict[str, Any] = {}
-        if boxes is not None:
-            asked["input_boxes"] = [boxes.tolist()]
-        if points is not None:
-            asked |= {"input_points": [[points.tolist()]], "input_labels": [[on.tolist()]]}
-        inputs = self._processor(original_sizes=size, return_tensors="pt", **asked)
-        del inputs["original_sizes"]
-        output = self._model(
-            image_embeddings=embeddings, multimask_output=True, **inputs.to(self._model.device)
+            embeddings = self._model.get_image_embeddings(pixels)
+        return Seen(
+            embedding=embeddings,
+            size=(image.height, image.width),
+            scaled=(pixels.shape[-2], pixels.shape[-1]),
+            square=pixels.shape[-1],
         )
-        masks = self._processor.post_process_masks(output.pred_masks.cpu(), size)[0]
-        return masks, output.iou_scores[0].cpu()
+
+    def decoded(
+        self,
+        seen: Seen,
+        *,
+        points: Floats | None = None,
+        labels: NDArray[np.int64] | None = None,
+        boxes: Floats | None = None,
+        multimask: bool = True,
+        **more: Any,
+    ) -> tuple[Any, Any]:
+        """Return masks and scores for prompts, see `Looker`."""
+        prompt = prompts(points, labels, boxes, self._model.device)
+        output = self._model(
+            image_embeddings=seen.embedding, multimask_output=multimask, **prompt, **more
+        )
+        return output.pred_masks[0], output.iou_scores[0]
+
+    def enlarged(self, seen: Seen, logits: Any, size: Size) -> Any:
+        """Bring masks to a size, see `Looker`."""
+        large = self._processor.post_process_masks([logits[:, None]], [size], binarize=False)
+        return large[0][:, 0]

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from llava_plus.errors import SetupError
 from llava_plus.skills import Image
 
 from .checkpoint import AGAIN, placed
-from .outlining import Floats, Outliner
+from .masking import Floats, Seen, Size
+from .outlining import Outliner
 from .pickled import read_weights, tensors_of
 
 HEADS = 8  # of the mask decoder, in all published sizes; no shape tells it
@@ -140,7 +142,7 @@ def _eye(sizes: Sizes) -> Any:
 
 
 class SamOriginal:
-    """Looks at pictures and outlines.
+    """Looks at pictures and answers prompts.
 
     Args:
         model: A ``segment_anything.modeling.Sam``.
@@ -152,43 +154,48 @@ class SamOriginal:
         self._model = model
         self._fitted = ResizeLongestSide(model.image_encoder.img_size)
 
-    def look(self, image: Image) -> tuple[Any, tuple[int, int], tuple[int, int]]:
-        """Return the embedding, and the picture's height and width as they were and as seen."""
+    def look(self, image: Image) -> Seen:
+        """Return what the large part makes of a picture."""
         import torch
 
         pixels = self._fitted.apply_image(np.ascontiguousarray(image.rgb()))
         tensor = torch.as_tensor(pixels, device=self._model.device).permute(2, 0, 1)[None]
         with torch.inference_mode():
             embedding = self._model.image_encoder(self._model.preprocess(tensor))
-        return embedding, (image.height, image.width), (pixels.shape[0], pixels.shape[1])
+        return Seen(
+            embedding=embedding,
+            size=(image.height, image.width),
+            scaled=(pixels.shape[0], pixels.shape[1]),
+            square=self._model.image_encoder.img_size,
+        )
 
-    def outline(
+    def decoded(
         self,
-        seen: Any,
+        seen: Seen,
         *,
-        boxes: Floats | None = None,
         points: Floats | None = None,
-        on: Any = None,
+        labels: NDArray[np.int64] | None = None,
+        boxes: Floats | None = None,
+        multimask: bool = True,
+        **more: Any,
     ) -> tuple[Any, Any]:
-        """Return masks (prompt, choice, height, width) and their scores (prompt, choice)."""
-        embedding, size, looked_at = seen
-        marked = None
-        if points is not None:
-            marked = (
-                self._tensor(self._fitted.apply_coords(points, size))[None],
-                self._tensor(on)[None],
-            )
-        framed = None if boxes is None else self._tensor(self._fitted.apply_boxes(boxes, size))
+        """Return masks and scores for prompts, see `Looker`."""
+        marked = None if points is None else (self._tensor(points), self._tensor(labels))
+        framed = None if boxes is None else self._tensor(boxes)
         sparse, dense = self._model.prompt_encoder(points=marked, boxes=framed, masks=None)
-        small, scores = self._model.mask_decoder(
-            image_embeddings=embedding,
+        logits, scores = self._model.mask_decoder(
+            image_embeddings=seen.embedding,
             image_pe=self._model.prompt_encoder.get_dense_pe(),
             sparse_prompt_embeddings=sparse,
             dense_prompt_embeddings=dense,
-            multimask_output=True,
+            multimask_output=multimask,
+            **more,
         )
-        large = self._model.postprocess_masks(small, looked_at, size)
-        return large > self._model.mask_threshold, scores
+        return logits, scores
+
+    def enlarged(self, seen: Seen, logits: Any, size: Size) -> Any:
+        """Bring masks to a size, see `Looker`."""
+        return self._model.postprocess_masks(logits[:, None], seen.scaled, size)[:, 0]
 
     def _tensor(self, numbers: Any) -> Any:
         import torch

@@ -1,5 +1,7 @@
 """The backends that packages beyond the base bring: original checkpoints, SAM 2 and YOLO."""
 
+from dataclasses import replace
+
 from .backend import Backend
 from .grounding_dino_original import (
     BERT,
@@ -14,6 +16,35 @@ from .yolo import load_yolo
 from .yolo_file import check_yolo
 
 _DINO = ("torchvision", "timm", "addict", "yapf", "pycocotools", "matplotlib")
+_SAM2 = Backend(
+    name="sam2",
+    skill="segment",
+    note="",
+    weights="facebook/sam2.1-hiera-tiny",
+    model_types=("sam2", "sam2_video"),
+    licence="Apache-2.0",
+    download=156,
+    working=2000,
+    load=load_sam2,
+    packages=("torchvision",),
+    extra="detectors",
+)
+_SAM_ORIGINAL = Backend(
+    name="sam-original",
+    skill="segment",
+    note="",
+    weights="ybelkada/segment-anything/checkpoints/sam_vit_b_01ec64.pth",
+    model_types=(),
+    licence="Apache-2.0",
+    download=375,
+    working=4000,
+    load=load_sam_original,
+    packages=("torchvision", "segment_anything"),
+    extra="detectors",
+    single=Single(ending=".pth", check=check_sam_original),
+)
+_MODES = ("choices", "levels", "everything")
+
 EXTRAS = (
     Backend(
         name="grounding-dino-original",
@@ -49,31 +80,11 @@ EXTRAS = (
         single=Single(ending=".pt", check=check_yolo),
         chosen_only=True,
     ),
-    Backend(
-        name="sam2",
-        skill="segment",
-        note="",
-        weights="facebook/sam2.1-hiera-tiny",
-        model_types=("sam2", "sam2_video"),
-        licence="Apache-2.0",
-        download=156,
-        working=2000,
-        load=load_sam2,
-        packages=("torchvision",),
-        extra="detectors",
-    ),
-    Backend(
-        name="sam-original",
-        skill="segment",
-        note="",
-        weights="ybelkada/segment-anything/checkpoints/sam_vit_b_01ec64.pth",
-        model_types=(),
-        licence="Apache-2.0",
-        download=375,
-        working=4000,
-        load=load_sam_original,
-        packages=("torchvision", "segment_anything"),
-        extra="detectors",
-        single=Single(ending=".pth", check=check_sam_original),
+    _SAM2,
+    _SAM_ORIGINAL,
+    *(
+        replace(sam, skill=f"segment_{mode}", method=mode)
+        for sam in (_SAM2, _SAM_ORIGINAL)
+        for mode in _MODES
     ),
 )

@@ -119,7 +119,7 @@ def test_owlv2_is_asked_in_a_sentence():
 def test_of_several_masks_sams_own_best_is_chosen():
     import torch
 
-    from llava_plus.skills.backends.sam import best_masks
+    from llava_plus.skills.backends.outlining import best_masks
 
     masks = torch.arange(2 * 3 * 2 * 2).reshape(2, 3, 2, 2)
     chosen, scores = best_masks(masks, torch.tensor([[0.1, 0.9, 0.3], [1.2, 0.4, 0.5]]))
@@ -267,12 +267,14 @@ def test_sam_outlines_as_transformers_own_path_does(model, noise):
     boxes = Boxes(((0.1, 0.1, 0.6, 0.6), (0.5, 0.2, 1, 0.9)), labels=("a", "b"), query="things")
     pixels = [[[9.0, 6.0, 54.0, 36.0], [45.0, 12.0, 90.0, 54.0]]]
     picture = Pillow.fromarray(noise.rgb())
-    inputs = ours._processor(images=picture, input_boxes=pixels, return_tensors="pt")
+    inputs = ours._looker._processor(images=picture, input_boxes=pixels, return_tensors="pt")
     sizes = (inputs["original_sizes"], inputs["reshaped_input_sizes"])
     inputs["input_boxes"] = inputs["input_boxes"].float()
     with torch.inference_mode():
-        output = ours._model(pixel_values=inputs["pixel_values"], input_boxes=inputs["input_boxes"])
-    masks = ours._processor.post_process_masks(output.pred_masks, *sizes)[0].numpy()
+        output = ours._looker._model(
+            pixel_values=inputs["pixel_values"], input_boxes=inputs["input_boxes"]
+        )
+    masks = ours._looker._processor.post_process_masks(output.pred_masks, *sizes)[0].numpy()
     best = output.iou_scores[0].argmax(dim=1).numpy()
     found = ours(noise, boxes)
     assert (found.to_array() == masks[[0, 1], best]).all()

@@ -13,10 +13,19 @@ import numpy as np
 import pytest
 
 from llava_plus.errors import SetupError, SkillError
-from llava_plus.skills import Artifacts, Boxes, Call, Image, Points, Runtime, default_registry
+from llava_plus.skills import (
+    Artifacts,
+    Boxes,
+    Call,
+    Image,
+    Points,
+    Runtime,
+    default_registry,
+)
 from llava_plus.skills.backends import grounding_dino_original as dino_original
-from llava_plus.skills.backends import named, status_of, with_backends
+from llava_plus.skills.backends import named, sam_parts, status_of, with_backends
 from llava_plus.skills.backends.pickled import read_weights, tensors_of
+from llava_plus.skills.backends.sam_parts import every_part
 from llava_plus.skills.backends.single import Single
 
 HERE = Path(__file__).parent
@@ -179,6 +188,29 @@ def test_sam_outlines_the_same_by_both_routes(original, noise):
         theirs(noise, Points(((0.5, 0.5),), (False,)))
 
 
+def alike(one, other, within):
+    """Whether masks are as many, nearly the same, and as sure."""
+    assert len(one) == len(other) > 0
+    assert (one.to_array() != other.to_array()).mean() < within
+    assert one.scores == pytest.approx(other.scores, abs=2e-3)
+    return True
+
+
+@pytest.mark.extra("detectors")
+def test_all_of_sams_modes_give_the_same_by_both_routes(original, noise, monkeypatch):
+    folder = original("sam")
+    theirs = named("sam-original").load(folder / "sam.pth", "cpu")
+    ours = named("sam").load(folder / "hub", "cpu")
+    points = Points(((0.2, 0.5),), (True,))
+    assert len(theirs.choices(noise, points)) == 3
+    assert alike(theirs.choices(noise, points), ours.choices(noise, points), 1e-3)
+    assert alike(theirs.levels(noise, points), ours.levels(noise, points), 1e-3)
+    monkeypatch.setattr(sam_parts, "CUT", 0.0)  # a tiny model is sure of nothing
+    found = [every_part(model, noise, density=3, quality=0.0) for model in (theirs, ours)]
+    assert alike(*found, 5e-3)
+    assert theirs.looks == 1
+
+
 @pytest.mark.extra("detectors")
 @pytest.mark.parametrize("kind", ["b", "l", "h"])
 def test_the_published_sizes_of_sam_are_read_off_their_weights(kind, tmp_path):
@@ -220,6 +252,56 @@ def test_sam2_outlines_as_transformers_own_path_does(tiny, tmp_path, noise):
     assert found.labels == ("a", "b")
     ours(noise, Points(((0.2, 0.5), (0.9, 0.9)), (True, False)))
     assert ours.looks == 1
+
+
+@pytest.mark.extra("detectors")
+@pytest.mark.filterwarnings("ignore:.*sam2_video.*")
+def test_sam2_has_all_masks_of_a_point_and_of_a_grid(tiny, tmp_path, noise, monkeypatch):
+    import torch
+    from PIL import Image as Pillow
+
+    folder = tiny.sam2(tmp_path)
+    ours = named("sam2").load(folder, "cpu")
+    found = ours.choices(noise, Points(((0.4, 0.5),), (True,)))
+    model, processor = ours._looker._model, ours._looker._processor
+    pixels = [[[[0.4 * noise.width, 0.5 * noise.height]]]]
+    inputs = processor(
+        images=Pillow.fromarray(noise.rgb()), input_points=pixels, return_tensors="pt"
+    )
+    with torch.inference_mode():
+        sizes = inputs.pop("original_sizes")
+        output = model(**inputs, input_labels=torch.ones(1, 1, 1, dtype=torch.int64))
+    masks = processor.post_process_masks(output.pred_masks, sizes)[0][0].numpy()
+    order = output.iou_scores[0, 0].argsort(descending=True).tolist()
+    assert (found.to_array() == masks[order]).all()
+    sizes = ours.levels(noise, Points(((0.4, 0.5),), (True,))).to_array().sum((1, 2)).tolist()
+    assert sizes == sorted(sizes)
+    monkeypatch.setattr(sam_parts, "CUT", 0.0)  # a tiny model is sure of nothing
+    parts = every_part(ours, noise, density=3, quality=-9.0)
+    assert parts.to_array().shape[1:] == (noise.height, noise.width)
+    assert len(parts) >= 1
+    assert ours.looks == 1
+
+
+@pytest.mark.extra("detectors")
+@pytest.mark.filterwarnings("ignore:.*sam2_video.*")
+@pytest.mark.parametrize("mode", ["choices", "levels", "everything"])
+def test_each_mode_of_sam_is_a_skill_by_each_route(mode, original, tiny, tmp_path, noise):
+    for backend, place in (
+        ("sam-original", original("sam") / "sam.pth"),
+        ("sam2", tiny.sam2(tmp_path)),
+    ):
+        name = f"segment_{mode}"
+        skills = with_backends(default_registry(), [f"{name}={backend}:{place}"])
+        artifacts = Artifacts()
+        args = {"image": artifacts.add(noise)}
+        if mode == "everything":
+            args["density"] = 2
+        else:
+            args["points"] = artifacts.add(Points(((0.4, 0.5),), (True,)))
+        call = Call(id="call_1", skill=name, args=args)
+        seen = asyncio.run(Runtime(skills, artifacts).run(call))
+        assert (seen.ok, seen.kind, seen.backend) == (True, "masks", backend), seen.text
 
 
 # -- GroundingDINO ----------------------------------------------------------------------------

@@ -24,7 +24,7 @@ def sam(checkpoint):
 def sharp(checkpoint):
     """A model that is surer of what it says, so that some of its masks are stable."""
     made = load_sam(checkpoint("sam"), "cpu")
-    for part in made._model.mask_decoder.output_hypernetworks_mlps:
+    for part in made._looker._model.mask_decoder.output_hypernetworks_mlps:
         part.proj_out.weight.data *= 1e6  # its masks are of some 1e-6
     return made
 
@@ -89,12 +89,13 @@ def painted(ground, *things):
 def test_all_three_masks_of_a_point_come_the_best_first(sam, noise):
     found = sam.choices(noise, ON)
     picture = Pillow.fromarray(noise.rgb())
-    inputs = sam._processor(images=picture, input_points=[[[25.6, 24.0]]], return_tensors="pt")
+    process = sam._looker._processor
+    inputs = process(images=picture, input_points=[[[25.6, 24.0]]], return_tensors="pt")
     inputs["input_points"] = inputs["input_points"].float()
     sizes = (inputs.pop("original_sizes"), inputs.pop("reshaped_input_sizes"))
     with torch.inference_mode():
-        output = sam._model(**inputs)
-    masks = sam._processor.post_process_masks(output.pred_masks, *sizes)[0][0].numpy()
+        output = sam._looker._model(**inputs)
+    masks = sam._looker._processor.post_process_masks(output.pred_masks, *sizes)[0][0].numpy()
     order = output.iou_scores[0, 0].argsort(descending=True).numpy()
     assert (found.to_array() == masks[order]).all()
     assert found.scores == tuple(sorted(found.scores, reverse=True))
@@ -148,13 +149,13 @@ def test_stability_is_what_a_higher_cut_leaves_of_what_a_lower_one_leaves():
 
 def test_everything_keeps_what_transformers_own_filters_keep(sharp, noise):
     """Grid, scores, stability and boxes by its own functions, overlaps by a loop of ours."""
-    own = sharp._processor.image_processor
+    own = sharp._looker._processor.image_processor
     boxes, points, pictures, _ = own.generate_crop_boxes(
         Pillow.fromarray(noise.rgb()), 64, points_per_crop=8
     )
     pixels = own(pictures, return_tensors="pt")["pixel_values"]
     with torch.inference_mode():
-        output = sharp._model(pixels, points.float().transpose(1, 2).reshape(1, 64, 1, 2))
+        output = sharp._looker._model(pixels, points.float().transpose(1, 2).reshape(1, 64, 1, 2))
         logits = own.post_process_masks(output.pred_masks, [(48, 64)], [(48, 64)], binarize=False)
     scores = output.iou_scores[0]
     quality = float(scores.median())
@@ -237,13 +238,13 @@ def test_three_steps_with_transformers_own_model_give_the_same_outline(sam, nois
     other = Image(np.random.default_rng(5).integers(0, 255, (48, 64, 3), np.uint8))
     region = Boxes(((0.25, 0.25, 0.75, 0.75),))
     found = sam.alike(other, noise, region)
-    look = sam._processor(images=[Pillow.fromarray(noise.rgb())], return_tensors="pt")
-    pixels = sam._processor(images=[Pillow.fromarray(other.rgb())], return_tensors="pt")[
+    look = sam._looker._processor(images=[Pillow.fromarray(noise.rgb())], return_tensors="pt")
+    pixels = sam._looker._processor(images=[Pillow.fromarray(other.rgb())], return_tensors="pt")[
         "pixel_values"
     ]
     with torch.inference_mode():
-        there = sam._model.get_image_embeddings(look["pixel_values"])[0]
-        here = sam._model.get_image_embeddings(pixels)[0]
+        there = sam._looker._model.get_image_embeddings(look["pixel_values"])[0]
+        here = sam._looker._model.get_image_embeddings(pixels)[0]
         target = there[:, 2:5, 2:6].flatten(1).mean(1)  # rows 12..36 and columns 16..48 of 8 each
         like = torch.nn.functional.cosine_similarity(here, target[:, None, None], dim=0)
         fine = torch.nn.functional.interpolate(like[None, None], (64, 64), mode="bilinear")
@@ -254,14 +255,14 @@ def test_three_steps_with_transformers_own_model_give_the_same_outline(sam, nois
         ask = {"pixel_values": pixels, "input_points": points}
         ask["input_labels"] = torch.tensor([[[1, 0]]])
         guide = {"attention_similarity": attention, "target_embedding": target.reshape(1, 1, -1)}
-        first = sam._model(**ask, multimask_output=False, **guide).pred_masks[0]
-        second = sam._model(**ask, input_masks=first)
+        first = sam._looker._model(**ask, multimask_output=False, **guide).pred_masks[0]
+        second = sam._looker._model(**ask, input_masks=first)
         logits = second.pred_masks[:, :, second.iou_scores[0, 0].argmax()]  # (1, 1, row, column)
         outline = _upscaled(logits)
         rows, columns = np.flatnonzero(outline.any(1)), np.flatnonzero(outline.any(0))
         edges = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
         box = torch.tensor([[edges]], dtype=torch.float32)
-        third = sam._model(**ask, input_masks=logits, input_boxes=box)
+        third = sam._looker._model(**ask, input_masks=logits, input_boxes=box)
         logits = third.pred_masks[:, :, third.iou_scores[0, 0].argmax()]
     assert (found.to_array()[0] == _upscaled(logits)).all()
 

@@ -325,7 +325,9 @@ def test_a_step_that_comes_again_is_run_anew_once(tmp_path, picture):
     replay = Replay(skills, results=cache, share=1)
     assert not why(replay, trace)
     assert (len(runs), replay.steps, replay.fresh) == (1, 2, 2)
-    cache.keep(skills["half"], key, trace.artifacts["img_1"].value, 1)  # now it remembers something else
+    cache.keep(
+        skills["half"], key, trace.artifacts["img_1"].value, 1
+    )  # now it remembers something else
     assert "half gave another image" in why(replay, trace)
 
 
