@@ -74,6 +74,8 @@ def _pull_single(backend: Backend, single: Single, place: str, say: Callable[[st
     repository, name = single.split(place)
     find_weights(repository)
     _announce(backend, place, say)
+    if single.wants and (wish := single.wants()):
+        say(wish)
     _whole(repository, single.patterns(name))
     for other, patterns in single.beside:
         say(f"Fetching {', '.join(patterns)} of {other}.")

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
 WORDS, SURE = "ram_tag_list.txt", "ram_tag_list_threshold.txt"
+LIE = (
+    "lie in ram/data of its authors' repository xinyu1205/recognize-anything on GitHub, which can "
+    "also be installed without what it asks for (pip install --no-deps)"
+)
 _EYE = "visual_encoder."
 _HEAD = "tagging_head.encoder.layer."
 _OTHERS = {"reweight_scale": "RAM++", "label_embed.weight": "Tag2Text"}  # told by one weight
@@ -201,10 +205,8 @@ def _lists(file: Path, count: int) -> tuple[tuple[str, ...], Floats]:
     if folder is None or not (folder / SURE).is_file():
         missing = WORDS if folder is None else SURE
         raise SetupError(
-            f"{missing} is missing, which belongs to {file.name}. Put {WORDS} and {SURE}, which "
-            "lie in ram/data of its authors' repository xinyu1205/recognize-anything on GitHub, "
-            f"into {file.parent}, or install that repository without what it asks for "
-            "(pip install --no-deps)."
+            f"{missing} is missing, which belongs to {file.name}. Put {WORDS} and {SURE} into "
+            f"{file.parent}: they {LIE}."
         )
     try:
         words = tuple((folder / WORDS).read_text(encoding="utf-8").splitlines())
@@ -217,6 +219,13 @@ def _lists(file: Path, count: int) -> tuple[tuple[str, ...], Floats]:
             f"{len(sure)}. Take the lists that belong to it."
         )
     return words, np.array(sure, np.float32)
+
+
+def wants_lists() -> str:
+    """Say that the lists have to be brought, where the authors' package does not hold them."""
+    if any((each / WORDS).is_file() and (each / SURE).is_file() for each in _packaged()):
+        return ""
+    return f"Besides, it needs {WORDS} and {SURE}, which cannot be pulled: they {LIE}."
 
 
 def _packaged() -> tuple[Path, ...]:

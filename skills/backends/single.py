@@ -23,12 +23,15 @@ class Single:
         check: Raises a `SetupError` where the file, or what belongs to it, will not do.
         companions: Patterns of files in the same repository that belong to it.
         beside: Other repositories with files that it needs.
+        wants: Says what it needs that cannot be pulled, "" where that is there; asked before
+            anything is fetched.
     """
 
     ending: str
     check: Callable[[Path], None]
     companions: tuple[str, ...] = ()
     beside: tuple[Beside, ...] = ()
+    wants: Callable[[], str] | None = None
 
     def find(self, place: str) -> Path | None:
         """Return the file; None where a hub id has not been pulled.

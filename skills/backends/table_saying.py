@@ -8,7 +8,7 @@ from .depth_anything import load_depth_anything
 from .florence2 import load_florence2
 from .image_text import load_image_text
 from .matching import load_matcher
-from .ram import check_ram, load_ram
+from .ram import check_ram, load_ram, wants_lists
 from .single import Single
 from .trocr import load_trocr
 from .vitpose import load_vitpose
@@ -91,7 +91,7 @@ SAYING = (
         download=5630,
         working=2000,
         load=load_ram,
-        single=Single(ending=".pth", check=check_ram),
+        single=Single(ending=".pth", check=check_ram, wants=wants_lists),
     ),
     replace(SIGLIP, skill="search_images", method="search_images"),
     replace(CLIP, skill="search_images", method="search_images"),

@@ -146,6 +146,15 @@ def test_weights_that_are_one_file_are_fetched_with_what_belongs_to_them_and_che
         pull(one, "tiny/sam/second.pth", say=lambda _: None)
 
 
+def test_what_cannot_be_pulled_is_told_before_anything_is_fetched(hub):
+    single = Single(ending=".pth", check=lambda _: None, wants=lambda: "And a list of words.")
+    one = replace(SAM, name="one", weights="tiny/sam/weights.pth", single=single)
+    hub.files["weights.pth"] = b"tensors"
+    fetched = []
+    pull(one, say=lambda words: fetched.append((words, len(hub.gets))))
+    assert fetched[-1] == ("And a list of words.", 0)
+
+
 def test_a_connection_that_breaks_is_taken_up_where_it_broke(hub, monkeypatch):
     from huggingface_hub import constants
 

@@ -116,11 +116,13 @@ def test_the_lists_are_taken_from_the_authors_package_which_is_not_imported(
 ):
     file = save(tmp_path / "weights", words=())
     assert "ram_tag_list.txt is missing" in status_of(named("ram"), str(file)).why
+    assert named("ram").single.wants().startswith("Besides, it needs ram_tag_list.txt and ")
     data = tmp_path / "site" / "ram" / "data"
     save(data)
     (data.parent / "__init__.py").write_text("raise RuntimeError('imported')")
     monkeypatch.syspath_prepend(tmp_path / "site")
     assert importlib.machinery.PathFinder.find_spec("ram") is not None
+    assert not named("ram").single.wants()
     assert status_of(named("ram"), str(file)).state == "available"
     assert load_ram(file, "cpu").scores([picture]).shape == (1, 6)
     assert "ram" not in sys.modules
@@ -133,7 +135,7 @@ def test_the_lists_are_taken_from_the_authors_package_which_is_not_imported(
         (lambda w: {"label_embed.weight": torch.zeros(2, 2)}, WORDS, "of Tag2Text; wanted is RAM"),
         (lambda w: {"conv.weight": torch.zeros(2, 2)}, WORDS, "of another model; wanted is RAM"),
         (lambda w: w, WORDS[1:], "has 6 words, but ram_tag_list.txt in .* has 5"),
-        (lambda w: w, (), "Put ram_tag_list.txt and ram_tag_list_threshold.txt, which lie in"),
+        (lambda w: w, (), "Put ram_tag_list.txt and ram_tag_list_threshold.txt into "),
         (
             lambda w: {k: v for k, v in w.items() if k != "fc.bias"},
             WORDS,
