@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +11,34 @@ from typing import Any
 
 from llava_plus.agent import Trace, data_home
 from llava_plus.errors import SetupError
-from llava_plus.skills import ArtifactStore
+from llava_plus.skills import ArtifactStore, Image
 
 MANIFEST, UNFINISHED = "manifest.json", "unfinished"
+RECENT = 8  # pictures that stay in memory
 COUNTS = ("seen", "kept", "dropped", "raised")  # of a yield
 PICTURES, DROPPED = "artifacts", "dropped"  # folders beside the files
 WANTED = (
     "Wanted a folder with traces in *.jsonl files or in trace.json, as "
     "`llava-plus sessions export` and `llava-plus data` write them."
 )
+
+
+class RecentPictures(ArtifactStore):
+    """A store on disk that need not read again what it has read of late: traces share pictures."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._recent: OrderedDict[str, Image] = OrderedDict()
+
+    def get(self, digest: str) -> Image:
+        """Return a picture, see `ArtifactStore.get`."""
+        picture = self._recent.pop(digest, None)
+        if picture is None:
+            picture = super().get(digest)
+        self._recent[digest] = picture
+        if len(self._recent) > RECENT:
+            self._recent.popitem(last=False)
+        return picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +159,7 @@ def _check(file: Path) -> None:
 def stores_beside(file: Path, more: Sequence[Path] = ()) -> list[ArtifactStore]:
     """Return where the pictures of a file's traces may lie; ``more`` names further folders."""
     folders = [file.parent / PICTURES, file.parent.parent / PICTURES]
-    return [ArtifactStore(folder) for folder in (*folders, *more, data_home() / "pictures")]
+    return [RecentPictures(folder) for folder in (*folders, *more, data_home() / "pictures")]
 
 
 def read_line(raw: bytes, where: str, stores: Sequence[ArtifactStore]) -> Trace | Problem:

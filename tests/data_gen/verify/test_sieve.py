@@ -7,6 +7,7 @@ import weakref
 from contextlib import contextmanager
 
 import pytest
+from PIL import Image as Pillow
 
 from llava_plus.data_gen.folders import Problem, TraceFolder, read_manifest
 from llava_plus.data_gen.truth import Truth, truths_of, with_truths
@@ -26,7 +27,8 @@ class Watcher:
         self.seen += [weakref.ref(trace), weakref.ref(trace.artifacts["img_1"].value)]
         if len(self.seen) % 100 == 0:
             gc.collect()
-        self.most = max(self.most, sum(one() is not None for one in self.seen))
+        there = {id(one()) for one in self.seen if one() is not None}
+        self.most = max(self.most, len(there))
         return Verdict(ok=True)
 
 
@@ -141,6 +143,22 @@ def test_missing_pictures_are_named_and_found_elsewhere(faces, folder_of, tmp_pa
     assert "2 of its 2 pictures are missing" in problem.why
     (trace,) = TraceFolder(folder, pictures=[tmp_path / "elsewhere"]).read()
     assert trace.id == "one"
+
+
+def test_pictures_that_traces_share_are_read_from_disk_once(faces, folder_of, monkeypatch):
+    folder, opened = folder_of(faces(id="a"), faces(id="b"), faces(id="c")), []
+    there = list((folder / "artifacts").rglob("*.png"))
+    real = Pillow.open
+    monkeypatch.setattr(
+        Pillow, "open", lambda file, **more: opened.append(file) or real(file, **more)
+    )
+    first, _, last = TraceFolder(folder).read()
+    assert sorted(opened) == sorted(there)
+    assert first.artifacts["img_1"].value == last.artifacts["img_1"].value
+    monkeypatch.setattr("llava_plus.data_gen.folders.RECENT", 0)
+    opened.clear()
+    assert len(list(TraceFolder(folder).read())) == 3
+    assert len(opened) == 3 * len(there)
 
 
 def test_a_damaged_picture_costs_its_trace(faces, folder_of):
