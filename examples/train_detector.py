@@ -5,7 +5,7 @@ python examples/train_detector.py OUT --model owlv2
 python examples/train_detector.py OUT --model sam
 
 Each writes OUT/NAME in the form that the published weights have, in ten minutes or so (owlv2: an
-hour) on one core of a processor, and can be stopped and started again. Then, with the files that it wrote:
+hour) on one core of a processor, and can be stopped and started again. Then, with what it wrote:
 
 llava-plus run detect "red triangle" --image OUT/scene.png --backend detect=owlv2:OUT/owlv2
 

@@ -115,9 +115,7 @@ def test_what_is_found_right_counts_and_what_is_named_wrong_does_not(drawn, monk
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    WHOLE not in os.environ, reason=f"takes an hour and a half: {WHOLE}=FOLDER pytest …"
-)
+@pytest.mark.skipif(WHOLE not in os.environ, reason=f"takes 90 minutes: {WHOLE}=FOLDER pytest …")
 @pytest.mark.parametrize("model", ["owlv2", "sam", pytest.param("yolo", marks=YOLO)])
 def test_trained_to_the_end_it_finds_and_outlines_unseen_shapes(model, script):
     figures = script.main([os.environ[WHOLE], "--model", model])
