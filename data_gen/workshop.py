@@ -226,6 +226,7 @@ class Workshop:
             licences=[*ALLOWED, *self.recipe.verify.licences],
             share=self.recipe.verify.bypass,
             seed=self.recipe.seed,
+            agreed=self.folder / "agreed",
             run=self._loop.run_until_complete,
         )
         return [verifier for verifier in found if verifier.name not in left_out]

@@ -3,7 +3,9 @@
 import hashlib
 import random
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from llava_plus.agent import Trace
@@ -34,6 +36,33 @@ PATIENCE = 10  # times a skill's time limit: a busy machine makes no trace wrong
 Key = tuple[SkillSpec, str] | None  # under which a call's result is kept
 
 
+class Agreed:
+    """Names of steps that ran anew and gave the same.
+
+    Args:
+        folder: Where other processes look them up and write theirs.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        self._known: set[str] = set()
+
+    def __contains__(self, mark: str) -> bool:
+        if mark in self._known:
+            return True
+        return self._folder is not None and (self._folder / mark).exists()
+
+    def add(self, mark: str) -> None:
+        """Note a step; what cannot be written is found out again."""
+        if len(self._known) >= MARKS:
+            self._known.clear()
+        self._known.add(mark)
+        if self._folder is not None:
+            with suppress(OSError):
+                self._folder.mkdir(exist_ok=True)
+                (self._folder / mark).touch()
+
+
 class Replay:
     """Each step runs once more on the values that were there before it.
 
@@ -46,8 +75,10 @@ class Replay:
         skills: What runs; with what a trace's source knows of boxes, its `detect` finds them.
         results: Results of slow skills that earlier runs have kept.
         share: How many of the steps bypass those, drawn by what they call on which values, 0..1;
-            the same step runs anew once in a process, and is held to what came of that later.
+            the same step runs anew once, and is held to what came of that later.
         seed: Draws them.
+        agreed: A folder in which the processes of a run tell each other which of those steps gave
+            the same; each process finds out for itself if left out.
         run: Runs to the end what is awaited; a loop of its own each time if left out.
     """
 
@@ -60,6 +91,7 @@ class Replay:
         results: ResultCache | None = None,
         share: float = 0.02,
         seed: int = 0,
+        agreed: Path | None = None,
         run: Callable[[Coroutine[Any, Any, Verdict]], Verdict] = wait,
     ) -> None:
         self._run = run
@@ -70,7 +102,7 @@ class Replay:
         self.share = share
         self.seed = seed
         self.steps = self.fresh = 0  # replayed so far, and those held to what came of it anew
-        self._agreed: set[str] = set()
+        self._agreed = Agreed(agreed)
 
     def check(self, trace: Trace) -> Verdict:
         """Run the steps until one differs."""
@@ -83,7 +115,7 @@ class Replay:
                 return dropped(f"{moment.place}: {why}")
             keys = self._keys(moment, skills)
             fresh, mark = self._drawn(trace, moment, keys)
-            known = mark in self._agreed or not fresh
+            known = not fresh or mark in self._agreed
             if known and self._recalled(trace, moment, keys):
                 continue
             artifacts = moment.before.copy()
@@ -96,17 +128,14 @@ class Replay:
                     return dropped(f"{moment.place}: {why}")
             if not known and self._recalled(trace, moment, keys):
                 self._agreed.add(mark)
-                if len(self._agreed) > MARKS:
-                    self._agreed.clear()
         return PASSED
 
     def _drawn(self, trace: Trace, moment: Moment, keys: Sequence[Key]) -> tuple[bool, str]:
         """Whether a step bypasses what is remembered; a name for what it calls on which values."""
-        mark = draw = f"{self.seed}:{trace.id}:{moment.place}"
-        if all(keys):
-            text = " ".join([str(self.seed), *(key[1] for key in keys if key)])
-            mark = draw = hashlib.sha256(text.encode()).hexdigest()
-        fresh = self.results is None or random.Random(draw).random() < self.share
+        names = [key[1] for key in keys if key]
+        what = names if len(names) == len(keys) else [trace.id, moment.place]
+        mark = hashlib.sha256(" ".join([str(self.seed), *what]).encode()).hexdigest()
+        fresh = self.results is None or random.Random(mark).random() < self.share
         self.steps += 1
         self.fresh += fresh
         return fresh, mark

@@ -90,6 +90,7 @@ def standard_verifiers(
     replay: bool = True,
     share: float = 0.02,
     seed: int = 0,
+    agreed: Path | None = None,
     run: Callable[[Coroutine[Any, Any, Verdict]], Verdict] = wait,
 ) -> list[Verifier]:
     """Return all verifiers, what is quick first; only what passed all others is remembered.
@@ -101,13 +102,14 @@ def standard_verifiers(
         replay: Whether calls run once more.
         share: How many of the steps bypass the kept results, 0..1.
         seed: Draws those.
+        agreed: See `Replay`.
         run: See `Replay`.
     """
-    last = [Replay(skills, results=results, share=share, seed=seed, run=run)] if replay else []
+    again = Replay(skills, results=results, share=share, seed=seed, agreed=agreed, run=run)
     quick: list[Verifier] = [Schema(skills), Licences(licences), Refusals()]
     evidence = Evidence()
     quick += [MatchesTruth(), Grounded(evidence), NoLeak(evidence)]
-    return [*quick, *last, Unique()]
+    return [*quick, *([again] if replay else []), Unique()]
 
 
 def sift_folder(

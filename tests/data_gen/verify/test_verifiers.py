@@ -322,9 +322,14 @@ def test_a_step_that_comes_again_is_run_anew_once(tmp_path, picture):
     key = call_key(skills["half"], resolve(skills["half"], call.args, trace.artifacts))
     cache.keep(skills["half"], key, trace.artifacts["img_2"].value, 1)
     runs.clear()
-    replay = Replay(skills, results=cache, share=1)
+    replay = Replay(skills, results=cache, share=1, agreed=tmp_path / "agreed")
     assert not why(replay, trace)
     assert (len(runs), replay.steps, replay.fresh) == (1, 2, 2)
+    other = Replay(skills, results=cache, share=1, agreed=tmp_path / "agreed")  # another process
+    assert not why(other, trace)
+    assert (len(runs), other.fresh) == (1, 2)
+    assert not why(Replay(skills, results=cache, share=1), trace)
+    assert len(runs) == 2
     cache.keep(
         skills["half"], key, trace.artifacts["img_1"].value, 1
     )  # now it remembers something else
