@@ -62,10 +62,15 @@ class Sam:
         **more: Any,
     ) -> tuple[Any, Any]:
         """Return masks and scores for prompts, see `Looker`."""
-        prompt = prompts(points, labels, boxes, self._model.device)
-        output = self._model(
-            image_embeddings=seen.embedding, multimask_output=multimask, **prompt, **more
-        )
+        import torch
+
+        device = self._model.device
+        if points is not None:
+            more["input_points"] = torch.tensor(points[None], dtype=torch.float32, device=device)
+            more["input_labels"] = torch.tensor(labels, device=device)[None]
+        if boxes is not None:
+            more["input_boxes"] = torch.tensor(boxes[None], dtype=torch.float32, device=device)
+        output = self._model(image_embeddings=seen.embedding, multimask_output=multimask, **more)
         return output.pred_masks[0], output.iou_scores[0]
 
     def enlarged(self, seen: Seen, logits: Any, size: Size) -> Any:
@@ -74,18 +79,3 @@ class Sam:
             [logits[:, None]], [size], [seen.scaled], binarize=False
         )
         return large[0][:, 0]
-
-
-def prompts(
-    points: Floats | None, labels: NDArray[np.int64] | None, boxes: Floats | None, device: Any
-) -> dict[str, Any]:
-    """Return prompts about one picture as the SAMs of transformers take them."""
-    import torch
-
-    found: dict[str, Any] = {}
-    if points is not None:
-        found["input_points"] = torch.tensor(points[None], dtype=torch.float32, device=device)
-        found["input_labels"] = torch.tensor(labels, device=device)[None]
-    if boxes is not None:
-        found["input_boxes"] = torch.tensor(boxes[None], dtype=torch.float32, device=device)
-    return found

@@ -5,15 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from llava_plus.skills import Image
 
 from .checkpoint import load_checkpoint
-from .masking import Floats, Seen, Size
+from .masking import Seen, Size
 from .outlining import Outliner
-from .sam import prompts
+from .sam import Sam
 from .wording import pillow
 
 
@@ -24,17 +21,8 @@ def load_sam2(folder: Path, device: str) -> Outliner:
     return Outliner(Sam2(*load_checkpoint(folder, device, Sam2Model, Sam2Processor)))
 
 
-class Sam2:
-    """Looks at pictures and answers prompts.
-
-    Args:
-        model: A ``Sam2Model``.
-        processor: Its ``Sam2Processor``.
-    """
-
-    def __init__(self, model: Any, processor: Any) -> None:
-        self._model = model
-        self._processor = processor
+class Sam2(Sam):
+    """Looks at pictures with a ``Sam2Model`` and its ``Sam2Processor``, and answers as SAM does."""
 
     def look(self, image: Image) -> Seen:
         """Return what the large part makes of a picture, which is squeezed to a square."""
@@ -50,23 +38,6 @@ class Sam2:
             scaled=(pixels.shape[-2], pixels.shape[-1]),
             square=pixels.shape[-1],
         )
-
-    def decoded(
-        self,
-        seen: Seen,
-        *,
-        points: Floats | None = None,
-        labels: NDArray[np.int64] | None = None,
-        boxes: Floats | None = None,
-        multimask: bool = True,
-        **more: Any,
-    ) -> tuple[Any, Any]:
-        """Return masks and scores for prompts, see `Looker`."""
-        prompt = prompts(points, labels, boxes, self._model.device)
-        output = self._model(
-            image_embeddings=seen.embedding, multimask_output=multimask, **prompt, **more
-        )
-        return output.pred_masks[0], output.iou_scores[0]
 
     def enlarged(self, seen: Seen, logits: Any, size: Size) -> Any:
         """Bring masks to a size, see `Looker`."""

@@ -8,7 +8,7 @@ attention, and what it outlines is given to it twice more, to be refined.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,13 @@ from llava_plus.errors import SkillError
 from llava_plus.skills import Image, Masks, Region, region_mask
 from llava_plus.skills.builtin.areas import parts_of
 
-from .masking import Masker, Seen
+from .masking import Seen
+
+if TYPE_CHECKING:
+    from .outlining import Outliner
 
 
-def outlined_alike(model: Masker, image: Image, reference: Image, region: Region) -> Masks:
+def outlined_alike(model: Outliner, image: Image, reference: Image, region: Region) -> Masks:
     """Outline in a picture what is most like a region of another one.
 
     Returns:

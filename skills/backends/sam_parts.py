@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,10 @@ from llava_plus.skills import Image, Masks
 from llava_plus.skills.rle import encode, share
 
 from .finds import kept
-from .masking import Masker
+
+if TYPE_CHECKING:
+    from .outlining import Outliner
+
 
 # As in SAM's paper, appendix B ("Automatic Mask Generation"), and in its code: a grid of 32 points
 # a side, masks whose predicted and whose measured quality are above the two limits, and none whose
@@ -51,7 +54,7 @@ def nested(masks: NDArray[np.bool_], scores: Sequence[float]) -> Masks:
 
 
 def every_part(
-    model: Masker,
+    model: Outliner,
     image: Image,
     *,
     density: int = DENSITY,
@@ -97,7 +100,7 @@ def steadiness(logits: Any) -> Any:
 
 
 def _stable(
-    model: Masker, image: Image, density: int, quality: float, stability: float
+    model: Outliner, image: Image, density: int, quality: float, stability: float
 ) -> Iterator[tuple[Any, Edges, float]]:
     """Yield the small logits, the box and the score of each mask that is good and stable enough.
 
